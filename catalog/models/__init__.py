@@ -1,0 +1,7 @@
+"""The catalog: items, the taxonomies they are labelled against, and the labels they carry."""
+
+from catalog.models.item import Item, ItemEmbedding
+from catalog.models.item_label import ItemLabel, LabelRequest
+from catalog.models.taxonomy import Label, LabelEmbedding, Taxonomy
+
+__all__ = ["Item", "ItemEmbedding", "ItemLabel", "Label", "LabelEmbedding", "LabelRequest", "Taxonomy"]

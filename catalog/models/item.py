@@ -1,0 +1,120 @@
+"""Items and their embeddings, with every query the catalog asks of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.contrib.postgres.search import SearchQuery, SearchVector, SearchVectorField, TrigramWordSimilarity
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import F, GeneratedField, Q
+from django.db.models.functions import Upper
+from numpy.typing import NDArray
+from pgvector.django import CosineDistance, HalfVectorField, HnswIndex
+
+
+class ItemQuerySet(models.QuerySet["Item"]):
+    def recommendable(self) -> ItemQuerySet:
+        """Items that any list may show: not hidden, in stock, embedded."""
+        return self.filter(is_hidden=False, is_in_stock=True, embedding__isnull=False)
+
+    def without_current_embedding(self) -> ItemQuerySet:
+        """Items whose text has no vector yet, or changed since it got one."""
+        return self.filter(Q(embedding__isnull=True) | ~Q(embedding__text_hash=F("text_hash")))
+
+    def nearest(self, vector: NDArray[np.float32], n: int) -> ItemQuerySet:
+        """The n items closest by cosine distance (adds `distance`, 0..2); ties break by id."""
+        return (
+            self.filter(embedding__isnull=False)
+            .annotate(distance=CosineDistance("embedding__vector", vector))
+            .order_by("distance", "id")[:n]
+        )
+
+    def search(self, text: str) -> ItemQuerySet:
+        """Full text, or a title that resembles `text` (typos, CJK), best first (adds `similarity`, 0..1)."""
+        query = SearchQuery(text, config="simple", search_type="websearch")
+        return (
+            self.annotate(similarity=TrigramWordSimilarity(text, "title"))
+            .filter(
+                Q(search_vector=query)
+                | Q(title__trigram_word_similar=text)
+                | Q(title__icontains=text)
+                | Q(external_id__iexact=text)
+            )
+            .order_by("-similarity", "id")
+        )
+
+
+class Item(models.Model):
+    external_id = models.CharField(max_length=200, unique=True, help_text="The shop's own id, the one its events use.")
+    title = models.CharField(max_length=500)
+    description = models.TextField(blank=True, max_length=20_000)
+    brand = models.CharField(max_length=200, blank=True)
+    product_type = models.CharField(
+        max_length=500, blank=True, help_text="The shop's own category path, if it has one."
+    )
+    link = models.URLField(max_length=2000, blank=True)
+    image_url = models.URLField(max_length=2000, blank=True)
+    price = models.DecimalField(
+        max_digits=12, decimal_places=2, null=True, blank=True, validators=[MinValueValidator(0)]
+    )
+    currency = models.CharField(max_length=3, blank=True, help_text="ISO 4217, like USD.")
+    is_in_stock = models.BooleanField(default=True)
+    is_hidden = models.BooleanField(
+        default=False, help_text="A hidden item is in no list, whatever else is configured."
+    )
+    attributes = models.JSONField(default=dict, blank=True, help_text="Anything else the shop sent; shown, not used.")
+    text_hash = models.CharField(
+        max_length=64, db_index=True, editable=False, help_text="sha256 of the text that is embedded and labelled."
+    )
+    published_at = models.DateTimeField(null=True, blank=True, help_text="When the shop put it on sale.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    search_vector = GeneratedField(
+        expression=SearchVector("title", "brand", "description", config="simple"),
+        output_field=SearchVectorField(),
+        db_persist=True,
+    )
+
+    objects = ItemQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            GinIndex(fields=["search_vector"], name="item_search"),
+            GinIndex(OpClass("title", name="gin_trgm_ops"), name="item_title_trigram"),
+            models.Index(fields=["-created_at", "-id"], name="item_newest"),
+            models.Index(Upper("external_id"), name="item_external_id_upper"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def is_recommendable(self) -> bool:
+        """False where no list may show it. Embedding apart: that is a matter of minutes."""
+        return self.is_in_stock and not self.is_hidden
+
+
+class ItemEmbedding(models.Model):
+    """Its own table, so that lists of items never drag vectors along."""
+
+    item = models.OneToOneField(Item, on_delete=models.CASCADE, primary_key=True, related_name="embedding")
+    vector = HalfVectorField(dimensions=settings.EMBEDDING_DIM)
+    model = models.CharField(max_length=100)
+    text_hash = models.CharField(max_length=64)
+    created_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        indexes = [
+            HnswIndex(
+                name="item_embedding_hnsw",
+                fields=["vector"],
+                m=16,
+                ef_construction=64,
+                opclasses=["halfvec_cosine_ops"],
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"embedding of item {self.item_id}"

@@ -1,0 +1,68 @@
+"""Taxonomies: named sets of labels an item can carry, flat or as a tree."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from pgvector.django import HalfVectorField
+
+
+class Taxonomy(models.Model):
+    class Choice(models.TextChoices):
+        SINGLE = "single", "One label an item"
+        MULTIPLE = "multiple", "Any number of labels an item"
+
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=100)
+    description = models.TextField(blank=True, help_text="What these labels are for, in one sentence.")
+    question = models.CharField(
+        max_length=200,
+        default="Which category fits this product best?",
+        help_text="What the language model is asked about an item.",
+    )
+    choice = models.CharField(max_length=10, choices=Choice.choices, default=Choice.SINGLE)
+    is_active = models.BooleanField(default=True, help_text="New items are labelled against active taxonomies only.")
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["position", "id"]
+        verbose_name_plural = "taxonomies"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class LabelQuerySet(models.QuerySet["Label"]):
+    def assignable(self) -> LabelQuerySet:
+        """Labels an item may get: leaves of the tree that are not deprecated."""
+        return self.filter(is_deprecated=False).exclude(children__is_deprecated=False)
+
+
+class Label(models.Model):
+    taxonomy = models.ForeignKey(Taxonomy, on_delete=models.CASCADE, related_name="labels")
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.CASCADE, related_name="children")
+    name = models.CharField(max_length=200)
+    path = models.CharField(max_length=1000, help_text='Names from the root, joined by " > ".')
+    description = models.TextField(blank=True, help_text="What belongs here; the model reads it.")
+    icon = models.CharField(max_length=40, blank=True, help_text="Tabler icon name for tiles without an image.")
+    is_deprecated = models.BooleanField(default=False)
+    position = models.PositiveIntegerField(default=0)
+
+    objects = LabelQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["taxonomy_id", "position", "id"]
+        constraints = [models.UniqueConstraint(fields=["taxonomy", "path"], name="label_path_unique")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class LabelEmbedding(models.Model):
+    label = models.OneToOneField(Label, on_delete=models.CASCADE, primary_key=True, related_name="embedding")
+    vector = HalfVectorField(dimensions=settings.EMBEDDING_DIM)
+    model = models.CharField(max_length=100)
+    text_hash = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return f"embedding of label {self.label_id}"

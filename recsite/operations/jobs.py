@@ -1,0 +1,159 @@
+"""Jobs: start one, report its progress, let staff cancel or retry it, and bury those whose worker is gone.
+
+A worker runs a job inside `running(job_id)`:
+
+    with jobs.running(job_id) as job:
+        if job is not None:                     # None: finished, cancelled or being run elsewhere
+            for chunk in chunks:
+                job.advance(len(chunk), message="Importing items")
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from recsite.operations.errors import ConflictError, RecsiteError
+from recsite.operations.models import Job
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT_S = 1.0
+SILENT_S = 120
+
+
+class JobCancelled(Exception):  # noqa: N818  (control flow, not an error)
+    """Staff asked for the job to stop; raised at the next report of progress."""
+
+
+class Progress:
+    """Writes a job's progress at most once a second, and notices a cancel request at each write."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self._written_at = 0.0
+
+    def start(self, total: int, *, message: str = "") -> None:
+        self.job.total, self.job.done = total, 0
+        self._write(message, force=True)
+
+    def advance(self, steps: int = 1, *, message: str = "", rejected: int = 0) -> None:
+        self.job.done += steps
+        self.job.rejected += rejected
+        self._write(message, force=False)
+
+    def describe(self, **details: Any) -> None:
+        """Merge counts or examples into the job's details."""
+        self.job.details = {**self.job.details, **details}
+        self._write("", force=True)
+
+    def _write(self, message: str, *, force: bool) -> None:
+        if message:
+            self.job.message = message[:300]
+        now = time.monotonic()
+        if not force and now - self._written_at < HEARTBEAT_S:
+            return
+        self._written_at = now
+        job = self.job
+        Job.objects.filter(pk=job.pk).update(
+            total=job.total,
+            done=job.done,
+            rejected=job.rejected,
+            message=job.message,
+            details=job.details,
+            heartbeat_at=timezone.now(),
+        )
+        if Job.objects.filter(pk=job.pk, cancel_requested=True).exists():
+            raise JobCancelled
+
+
+def create(kind: str, title: str, *, parameters: dict[str, Any] | None = None, started_by: User | None = None) -> Job:
+    """A queued job. The caller rings the bell: `task.delay(job.pk)` on commit."""
+    return Job.objects.create(kind=kind, title=title, parameters=parameters or {}, started_by=started_by)
+
+
+@contextmanager
+def running(job_id: int) -> Iterator[Progress | None]:
+    """Claim the job, run the block, record how it ended. Yields None where there is nothing to run."""
+    with transaction.atomic():
+        job = Job.objects.select_for_update().filter(pk=job_id, status=Job.Status.QUEUED).first()
+        if job is not None:
+            now = timezone.now()
+            job.status = Job.Status.RUNNING
+            job.started_at = job.heartbeat_at = now
+            job.attempts += 1
+            job.error = ""
+            job.save()
+    if job is None:
+        yield None
+        return
+    progress = Progress(job)
+    log.info("job_started", job=job.pk, kind=job.kind)
+    try:
+        yield progress
+    except JobCancelled:
+        _finish(job, Job.Status.CANCELLED)
+    except RecsiteError as error:
+        _finish(job, Job.Status.FAILED, error=error.message)
+        log.warning("job_failed", job=job.pk, kind=job.kind, code=error.code)
+    except Exception as error:
+        _finish(job, Job.Status.FAILED, error=f"{type(error).__name__}: {error}"[:2000])
+        log.error("job_failed", job=job.pk, kind=job.kind, exc_info=True)
+        raise
+    else:
+        _finish(job, Job.Status.SUCCEEDED)
+        log.info("job_succeeded", job=job.pk, kind=job.kind)
+
+
+def _finish(job: Job, status: Job.Status, *, error: str = "") -> None:
+    now = timezone.now()
+    Job.objects.filter(pk=job.pk).update(
+        status=status,
+        error=error,
+        total=job.total,
+        done=job.done,
+        rejected=job.rejected,
+        message=job.message,
+        details=job.details,
+        finished_at=now,
+        heartbeat_at=now,
+    )
+
+
+def cancel(job: Job) -> None:
+    """Stop a queued job at once and a running one at its next report. Raises ConflictError where it already ended."""
+    queued = Job.objects.filter(pk=job.pk, status=Job.Status.QUEUED).update(
+        status=Job.Status.CANCELLED, finished_at=timezone.now()
+    )
+    if queued:
+        return
+    if not Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING).update(cancel_requested=True):
+        raise ConflictError(f"Job {job.pk} has already ended; there is nothing to cancel.")
+
+
+def retry(job: Job) -> None:
+    """Queue an ended job again. Raises ConflictError where it is still queued, running or succeeded."""
+    again = Job.objects.filter(pk=job.pk, status__in=[Job.Status.FAILED, Job.Status.CANCELLED]).update(
+        status=Job.Status.QUEUED, error="", cancel_requested=False, done=0, rejected=0, finished_at=None, message=""
+    )
+    if not again:
+        raise ConflictError(f"Job {job.pk} has not failed; only failed or cancelled jobs can be retried.")
+
+
+def requeue_silent() -> list[int]:
+    """Queue running jobs again whose worker died, twice at most, then fail them. Returns the ids queued again."""
+    Job.objects.silent_for(SILENT_S).filter(attempts__gte=3).update(
+        status=Job.Status.FAILED,
+        error="Its worker stopped three times without a word; see the worker's log, then retry.",
+        finished_at=timezone.now(),
+    )
+    silent = list(Job.objects.silent_for(SILENT_S).values_list("pk", flat=True))
+    Job.objects.filter(pk__in=silent).update(status=Job.Status.QUEUED, done=0, rejected=0)
+    return silent

@@ -1,0 +1,72 @@
+"""A job: any work longer than a request, with progress that pages show."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def active(self) -> JobQuerySet:
+        return self.filter(status__in=[Job.Status.QUEUED, Job.Status.RUNNING])
+
+    def failed(self) -> JobQuerySet:
+        return self.filter(status=Job.Status.FAILED)
+
+    def silent_for(self, seconds: int) -> JobQuerySet:
+        """Running jobs whose worker has not reported for so long that it must be gone."""
+        return self.filter(status=Job.Status.RUNNING, heartbeat_at__lt=timezone.now() - timedelta(seconds=seconds))
+
+    def newest_first(self) -> JobQuerySet:
+        return self.order_by("-created_at", "-id")
+
+
+class Job(models.Model):
+    class Status(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        SUCCEEDED = "succeeded", "Succeeded"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+
+    kind = models.CharField(max_length=60, help_text="What is done: import_items, load_demo, build_neighbours, …")
+    title = models.CharField(max_length=200)
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.QUEUED)
+    parameters = models.JSONField(default=dict, blank=True)
+    message = models.CharField(max_length=300, blank=True, help_text="The step it is at, in words.")
+    total = models.PositiveIntegerField(default=0, help_text="Steps in all; 0 while unknown.")
+    done = models.PositiveIntegerField(default=0)
+    rejected = models.PositiveIntegerField(default=0, help_text="Rows or items left out, each with a reason.")
+    details = models.JSONField(default=dict, blank=True, help_text="Counts and the first rejected rows.")
+    error = models.TextField(blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    cancel_requested = models.BooleanField(default=False)
+    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["status", "-created_at"], name="job_status_created")]
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.get_status_display()})"
+
+    @property
+    def share_done(self) -> float | None:
+        """0..1, or None while the total is unknown."""
+        return min(1.0, self.done / self.total) if self.total else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate from the pace so far; None before there is one."""
+        if self.status != self.Status.RUNNING or not (self.started_at and self.done and self.total):
+            return None
+        elapsed = (timezone.now() - self.started_at).total_seconds()
+        return elapsed / self.done * max(0, self.total - self.done)
