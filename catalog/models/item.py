@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from django.apps import apps
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchQuery, SearchVector, SearchVectorField, TrigramWordSimilarity
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import F, GeneratedField, Q
+from django.db.models import Count, F, GeneratedField, Q
 from django.db.models.functions import Upper
 from numpy.typing import NDArray
 from pgvector.django import CosineDistance, HalfVectorField, HnswIndex
@@ -29,6 +30,35 @@ class ItemQuerySet(models.QuerySet["Item"]):
             self.filter(embedding__isnull=False)
             .annotate(distance=CosineDistance("embedding__vector", vector))
             .order_by("distance", "id")[:n]
+        )
+
+    def beside(self, item: Item, n: int) -> ItemQuerySet:
+        """The n items most like this one, itself left out; none while it has no embedding."""
+        embedding = ItemEmbedding.objects.filter(item=item).first()
+        if embedding is None:
+            return self.none()
+        return self.exclude(pk=item.pk).nearest(embedding.vector.to_numpy(), n)
+
+    def for_tiles(self) -> ItemQuerySet:
+        """With the labels that a tile shows, in one more query; `tile_labels` on each item."""
+        labels = apps.get_model("catalog", "ItemLabel").objects.effective().with_names()
+        return self.prefetch_related(models.Prefetch("labels", queryset=labels, to_attr="tile_labels"))
+
+    def newest_first(self) -> ItemQuerySet:
+        return self.order_by("-created_at", "-id")
+
+    def top_brands(self, n: int) -> list[tuple[str, int]]:
+        """The n brands with most items, each with its count."""
+        counted = self.order_by().exclude(brand="").values_list("brand").annotate(items=Count("pk"))
+        return list(counted.order_by("-items", "brand")[:n])
+
+    def count_by_state(self) -> dict[str, int]:
+        """How many are in_stock, sold_out, shown, hidden."""
+        return self.order_by().aggregate(
+            in_stock=Count("pk", filter=Q(is_in_stock=True)),
+            sold_out=Count("pk", filter=Q(is_in_stock=False)),
+            shown=Count("pk", filter=Q(is_hidden=False)),
+            hidden=Count("pk", filter=Q(is_hidden=True)),
         )
 
     def search(self, text: str) -> ItemQuerySet:

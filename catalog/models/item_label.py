@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Count, F, Q
 from django.db.models.functions import Coalesce
 
 from catalog.models.item import Item
@@ -27,6 +29,26 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
 
     def awaiting_review(self) -> ItemLabelQuerySet:
         return self.current().filter(is_assigned=True, decision="")
+
+    def carrying(self, label_ids: Iterable[int]) -> ItemLabelQuerySet:
+        """Assigned item labels that amount to one of these labels, after corrections."""
+        wanted = list(label_ids)
+        return (
+            self.current()
+            .filter(is_assigned=True)
+            .filter(Q(label__in=wanted, final_label__isnull=True) | Q(final_label__in=wanted))
+        )
+
+    def with_names(self) -> ItemLabelQuerySet:
+        """For display: taxonomy by taxonomy, surest first, with every name that a chip shows."""
+        return self.select_related("label", "final_label", "taxonomy", "reviewer").order_by(
+            "taxonomy__position", "taxonomy_id", "rank", "id"
+        )
+
+    def count_by_label(self) -> dict[int, int]:
+        """How many items carry each label, after corrections."""
+        counted = self.effective().values("effective_label_id").annotate(items=Count("item_id", distinct=True))
+        return dict(counted.order_by().values_list("effective_label_id", "items"))
 
 
 class ItemLabel(models.Model):
@@ -91,11 +113,19 @@ class ItemLabel(models.Model):
     def __str__(self) -> str:
         return f"{self.item_id} -> {self.label_id} ({self.confidence:.2f})"
 
+    @property
+    def shown_label(self) -> Label:
+        """The label a page names: the reviewer's where they corrected it, else the suggested one."""
+        return self.final_label or self.label
+
 
 class LabelRequestQuerySet(models.QuerySet["LabelRequest"]):
     def waiting(self) -> LabelRequestQuerySet:
         """Work not done: nobody labelled yet, or the language model was away and embeddings stood in."""
         return self.filter(status__in=[LabelRequest.Status.PENDING, LabelRequest.Status.PROVISIONAL])
+
+    def count_by_status(self) -> dict[str, int]:
+        return dict(self.order_by().values_list("status").annotate(rows=Count("pk")))
 
 
 class LabelRequest(models.Model):

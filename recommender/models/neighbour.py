@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from django.db import models
 
-from catalog.models import Item
+from catalog.models import Item, ItemLabel
+
+
+class NeighbourQuerySet(models.QuerySet["Neighbour"]):
+    def strongest_of(self, item: Item, n: int) -> NeighbourQuerySet:
+        """The n items most often taken after this one, with what their tiles show."""
+        labels = ItemLabel.objects.effective().with_names()
+        tiles = models.Prefetch("neighbour__labels", queryset=labels, to_attr="tile_labels")
+        found = self.filter(item=item).select_related("neighbour").prefetch_related(tiles)
+        return found.order_by("-score", "neighbour_id")[:n]
 
 
 class Neighbour(models.Model):
@@ -15,6 +24,8 @@ class Neighbour(models.Model):
     score = models.FloatField(help_text="Strength, 0..1; comparable between items.")
     users = models.PositiveIntegerField(help_text="How many users did so.")
     built_at = models.DateTimeField(auto_now_add=True)
+
+    objects = NeighbourQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["item", "neighbour"], name="neighbour_unique")]

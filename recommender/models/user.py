@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from django.apps import apps
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Count, F, OuterRef, Prefetch, Q, Subquery
+from django.db.models.functions import Coalesce
 
 
 class EndUserQuerySet(models.QuerySet["EndUser"]):
@@ -12,6 +14,26 @@ class EndUserQuerySet(models.QuerySet["EndUser"]):
         return self.filter(last_event_id__isnull=False).filter(
             Q(interests_event_id__isnull=True) | Q(interests_event_id__lt=F("last_event_id"))
         )
+
+    def search(self, text: str) -> EndUserQuerySet:
+        """Users whose external id contains `text`."""
+        return self.filter(external_id__icontains=text)
+
+    def most_recent_first(self) -> EndUserQuerySet:
+        return self.order_by(F("last_event_at").desc(nulls_last=True), "-id")
+
+    def with_event_count(self) -> EndUserQuerySet:
+        """Adds `event_count`, counted for the rows that are fetched only; slice first."""
+        events = apps.get_model("recommender", "Event").objects.filter(user=OuterRef("pk")).order_by()
+        counted = events.values("user").annotate(rows=Count("pk")).values("rows")
+        return self.annotate(event_count=Coalesce(Subquery(counted), 0))
+
+    def with_interest_labels(self) -> EndUserQuerySet:
+        """The strongest interest labels of each user in one more query; `shown_interests` on each user."""
+        labels = (
+            apps.get_model("recommender", "InterestLabel").objects.select_related("label").order_by("-weight", "id")
+        )
+        return self.prefetch_related(Prefetch("interest_labels", queryset=labels, to_attr="shown_interests"))
 
 
 class EndUser(models.Model):
