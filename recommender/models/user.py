@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from django.db import models
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import connection, models
 from django.db.models import F, Q
+
+INTERESTS_LOCK = 4_201
 
 
 class EndUserQuerySet(models.QuerySet["EndUser"]):
@@ -12,6 +17,21 @@ class EndUserQuerySet(models.QuerySet["EndUser"]):
         return self.filter(last_event_id__isnull=False).filter(
             Q(interests_event_id__isnull=True) | Q(interests_event_id__lt=F("last_event_id"))
         )
+
+    def with_newer_embeddings(self, since: datetime) -> EndUserQuerySet:
+        """Users of an item that was embedded after `since` and after their interests were built."""
+        return self.filter(
+            events__item__embedding__created_at__gte=since,
+            events__item__embedding__created_at__gt=F("interests_built_at"),
+        ).distinct()
+
+    def lock_interests(self, user_ids: Sequence[int]) -> None:
+        """Until the transaction ends, nobody else rebuilds these users' interests. Events can still be recorded."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(%s, wanted.id::int) FROM (SELECT unnest(%s::bigint[]) AS id ORDER BY 1) wanted",
+                [INTERESTS_LOCK, sorted(user_ids)],
+            )
 
 
 class EndUser(models.Model):
