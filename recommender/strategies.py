@@ -15,7 +15,7 @@ from recsite.operations.errors import InvalidInputError, NotFoundError
 SOURCES = ("neighbours", "interest", "label_affinity", "popular", "new")
 DEFAULT_NAME = "default"
 DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType(
-    {"neighbours": 1.0, "interest": 0.1, "label_affinity": 0.1, "popular": 0.3, "new": 0.1}
+    {"neighbours": 1.0, "interest": 0.1, "label_affinity": 0.1, "popular": 0.2, "new": 0.1}
 )
 
 
@@ -26,12 +26,12 @@ class Recipe:
     weights: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
     candidates_per_source: int = 150
     history_events: int = 300
-    history_half_life_days: float = 120.0
+    history_half_life_days: float = 60.0
     repeats: Literal["exclude", "allow"] = "exclude"
     repeat_window_days: int = 365
     new_below_users: int = 5
     max_per_title: int = 1
-    max_per_label: int = 4
+    max_share_per_label: float = 0.34
 
     def with_repeats(self, repeats: str) -> Recipe:
         return recipe_from({**asdict(self), "repeats": repeats})
@@ -45,10 +45,12 @@ def recipe_from(values: Mapping[str, object]) -> Recipe:
     recipe = replace(Recipe(), **{name: value for name, value in values.items() if name != "weights"})  # type: ignore[arg-type]
     if "weights" in values:
         recipe = replace(recipe, weights=_checked_weights(values["weights"]))
-    for name in ("candidates_per_source", "history_events", "max_per_title", "max_per_label"):
+    for name in ("candidates_per_source", "history_events", "max_per_title"):
         _require(_is_number(value := getattr(recipe, name)) and 1 <= value <= 1000, name, value, "1..1000")
     for name in ("repeat_window_days", "new_below_users"):
         _require(_is_number(value := getattr(recipe, name)) and value >= 0, name, value, "0 or more")
+    share = recipe.max_share_per_label
+    _require(_is_number(share) and 0 < share <= 1, "max_share_per_label", share, "above 0, at most 1")
     half_life = recipe.history_half_life_days
     _require(_is_number(half_life) and half_life > 0, "history_half_life_days", half_life, "above 0")
     _require(recipe.repeats in ("exclude", "allow"), "repeats", recipe.repeats, "'exclude' or 'allow'")

@@ -13,9 +13,10 @@ Z_LIMIT = 4.0
 
 @dataclass(frozen=True)
 class Fused:
-    """`z` and `contributions` by source, each (n_candidates,); `scores` is the sum of the contributions."""
+    """By source: the `weights` in force, `z` and `contributions`, each (n_candidates,). `scores` sums the contributions."""
 
     scores: NDArray[np.float64]
+    weights: dict[str, float]
     z: dict[str, NDArray[np.float64]]
     contributions: dict[str, NDArray[np.float64]]
 
@@ -41,8 +42,8 @@ def fuse(raw: Mapping[str, NDArray[np.float64]], weights: Mapping[str, float]) -
     z = {source: z_scores(values) for source, values in raw.items()}
     effective = silent_free(weights, {source: bool(values.any()) for source, values in z.items()})
     contributions = {source: effective[source] * values for source, values in z.items()}
-    size = len(next(iter(raw.values()))) if raw else 0
-    return Fused(scores=sum(contributions.values(), start=np.zeros(size)), z=z, contributions=contributions)
+    scores = np.sum(list(contributions.values()), axis=0) if raw else np.zeros(0)
+    return Fused(scores=scores, weights=effective, z=z, contributions=contributions)
 
 
 def silent_free(weights: Mapping[str, float], speaks: Mapping[str, bool]) -> dict[str, float]:

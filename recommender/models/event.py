@@ -32,6 +32,15 @@ class EventQuerySet(models.QuerySet["Event"]):
             .order_by("user_id", "-occurred_at", "-id")
         )
 
+    def newest_of(self, user_id: int, limit: int) -> EventQuerySet:
+        """The user's newest `limit` telling events, without the columns that say nothing about interest."""
+        wanted = self.telling().filter(user_id=user_id).newest_first()
+        return wanted.only("id", "user_id", "item_id", "type", "value", "occurred_at")[:limit]
+
+    def behind(self, user: EndUser) -> int:
+        """How many of the user's events the interest vectors do not know yet."""
+        return self.filter(user=user, id__gt=user.interests_event_id or 0).count()
+
     def newest_time(self) -> datetime | None:
         """When the newest event happened: what "recently" is measured from, so that old data is not all stale."""
         return self.order_by("-occurred_at").values_list("occurred_at", flat=True).first()
