@@ -57,10 +57,9 @@ def sniff(path: Path) -> Feed:
 
 def open_feed(path: Path, *, name: str = "") -> tuple[Feed, Iterator[Row]]:
     """The feed and its rows. Raises FeedError where the file is missing, empty, or in no format we know."""
-    head = read_head(path)
-    feed = feed_named(name) if name else sniff(path)
-    if head.is_empty:
+    if read_head(path).is_empty:
         raise FeedError(f"{path.name} is empty; export the feed again.")
+    feed = feed_named(name) if name else sniff(path)
     return feed, _rows(feed, path)
 
 

@@ -58,7 +58,9 @@ def _from(first: str, rest: Iterable[str]) -> Iterator[str]:
 
 def _parsed(line: str, number: int) -> Any:
     try:
-        return json.loads(line, parse_constant=_refuse)
+        return json.loads(line.strip(), parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        return UnreadableRow(f"Line {number} is not valid JSON: {error.msg} at character {error.pos + 1}.")
     except (ValueError, RecursionError) as error:
         return UnreadableRow(f"Line {number} is not valid JSON: {error}.")
 
