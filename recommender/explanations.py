@@ -203,8 +203,7 @@ class _Evidence:
 def _strongest_ties(picked: Sequence[int], recent_items: Mapping[int, float]) -> dict[int, list[tuple[int, int]]]:
     """For each picked item the recent items that voted most for it, with how many users took both."""
     votes: dict[int, list[tuple[float, int, int]]] = defaultdict(list)
-    rows = Neighbour.objects.liked().filter(item_id__in=list(recent_items), neighbour_id__in=picked, users__gt=0)
-    for item_id, neighbour_id, score, users in rows.values_list("item_id", "neighbour_id", "score", "users"):
+    for item_id, neighbour_id, score, users in Neighbour.objects.ties(list(recent_items), picked):
         votes[neighbour_id].append((score * recent_items[item_id], item_id, users))
     return {
         neighbour_id: [

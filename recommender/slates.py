@@ -10,9 +10,9 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import prefetch_related_objects
+from django.db.models import Prefetch, prefetch_related_objects
 
-from catalog.models import Item, ItemEmbedding
+from catalog.models import Item, ItemEmbedding, ItemLabel
 from recommender import candidates, explanations
 from recommender.algorithms import diversity, fusion
 from recommender.candidates import Pool, UserState
@@ -115,7 +115,8 @@ def _rank(pool: Pool, places: Sequence[int], fused: fusion.Fused, state: UserSta
     items = Item.objects.recommendable().defer("description", "attributes", "search_vector")
     by_id = items.in_bulk([int(pool.ids[place]) for place in places])
     places = [place for place in places if int(pool.ids[place]) in by_id]
-    prefetch_related_objects(list(by_id.values()), "labels__label", "labels__final_label")
+    labels = ItemLabel.objects.effective().select_related("label", "final_label").order_by("taxonomy_id", "rank", "id")
+    prefetch_related_objects(list(by_id.values()), Prefetch("labels", queryset=labels, to_attr="effective_labels"))
     ranked = []
     for position, (place, parts) in enumerate(
         zip(places, explanations.explain(pool, places, fused, state), strict=True), start=1

@@ -32,10 +32,10 @@ class EventQuerySet(models.QuerySet["Event"]):
             .order_by("user_id", "-occurred_at", "-id")
         )
 
-    def newest_of(self, user_id: int, limit: int) -> EventQuerySet:
-        """The user's newest `limit` telling events, without the columns that say nothing about interest."""
-        wanted = self.telling().filter(user_id=user_id).newest_first()
-        return wanted.only("id", "user_id", "item_id", "type", "value", "occurred_at")[:limit]
+    def newest_of(self, user_id: int, limit: int) -> list[tuple[int, str, float, datetime]]:
+        """(item, type, value, time) of the user's newest `limit` telling events."""
+        newest = self.telling().filter(user_id=user_id).newest_first()
+        return list(newest.values_list("item_id", "type", "value", "occurred_at")[:limit])
 
     def behind(self, user: EndUser) -> int:
         """How many of the user's events the interest vectors do not know yet."""
