@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from catalog.item_rows import UnreadableRow
 from catalog.models import Item
 from recommender import tasks
 from recommender.event_rows import EventRow, Rejection, parse_event
@@ -32,14 +33,21 @@ class RecordReport:
 
 
 def record_events(
-    payloads: Sequence[Mapping[str, object]], *, first_row: int = 0, ring: bool = True
+    payloads: Sequence[Mapping[str, object] | UnreadableRow],
+    *,
+    first_row: int = 0,
+    needs_time: bool = False,
+    ring: bool = True,
 ) -> RecordReport:
     """Store the valid events in one transaction; then, on commit, ask for each user's interests to be rebuilt.
 
-    Users nobody knows are created on the fly, items are not. ring=False for imports, which rebuild everything after.
+    Users nobody knows are created on the fly, items are not. For imports: rows are counted from `first_row`,
+    needs_time refuses events without a time instead of taking now, and ring=False leaves the rebuild to the caller.
     """
     now = timezone.now()
-    parsed = [parse_event(payload, first_row + position, now=now) for position, payload in enumerate(payloads)]
+    parsed = [
+        parse_event(payload, row, now=now, needs_time=needs_time) for row, payload in enumerate(payloads, first_row)
+    ]
     rejected = [row for row in parsed if isinstance(row, Rejection)]
     rows = [row for row in parsed if isinstance(row, EventRow)]
     with transaction.atomic():

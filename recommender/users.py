@@ -28,10 +28,14 @@ def put(external_id: str, attributes: dict[str, Any]) -> tuple[EndUser, bool]:
     """The user with exactly these attributes, and whether they are new. Raises InvalidInputError."""
     external_id = external_id.strip()
     if not external_id or len(external_id) > MAX_EXTERNAL_ID or "\x00" in external_id:
-        raise InvalidInputError(f"A user's id has 1 to {MAX_EXTERNAL_ID} characters; this one has {len(external_id):,}.")
+        raise InvalidInputError(
+            f"A user's id has 1 to {MAX_EXTERNAL_ID} characters; this one has {len(external_id):,}."
+        )
     text = json.dumps(attributes, ensure_ascii=False)
     if len(text.encode()) > MAX_ATTRIBUTES_BYTES:
-        raise InvalidInputError(f"attributes are {len(text.encode()):,} bytes; at most {MAX_ATTRIBUTES_BYTES:,} are kept.")
+        raise InvalidInputError(
+            f"attributes are {len(text.encode()):,} bytes; at most {MAX_ATTRIBUTES_BYTES:,} are kept."
+        )
     if "\\u0000" in text:
         raise InvalidInputError("attributes contain a NUL character; take it out.")
     user, created = EndUser.objects.update_or_create(external_id=external_id, defaults={"attributes": attributes})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from recommender.urls import api_urlpatterns
+
+urlpatterns = [path("api/v1/", include(api_urlpatterns)), path("admin/", admin.site.urls)]

@@ -104,7 +104,7 @@ def clean(
     min_purchases: int = MIN_PURCHASES,
     weeks_moved: int | None = None,
 ) -> Demo:
-    """The demo, its dates moved by `weeks_moved` (by default: so that the last purchase lies in the week before `now`)."""
+    """The demo, moved by `weeks_moved`; by default so that the last purchase lies in the week before `now`."""
     products = products.fillna({"product_type": "", "product_category": "", "package_size": "", "brand": ""})
     reasons = reasons_to_drop(products)
     rows, dropped = _kept_rows(products, reasons, transactions)
@@ -188,9 +188,7 @@ def weeks_between(last: datetime, now: datetime) -> int:
 def move(utc: pd.Series, *, weeks: int) -> pd.Series:
     """Later by whole weeks on the shop's clock, so that weekday and hour stay what they were across daylight saving."""
     local = utc.dt.tz_convert(SHOP_TIME_ZONE).dt.tz_localize(None) + pd.Timedelta(weeks=weeks)
-    moved = local.dt.tz_localize(
-        SHOP_TIME_ZONE, ambiguous=np.ones(len(local), dtype=bool), nonexistent="shift_forward"
-    )
+    moved = local.dt.tz_localize(SHOP_TIME_ZONE, ambiguous=np.ones(len(local), dtype=bool), nonexistent="shift_forward")
     return moved.dt.tz_convert(UTC)
 
 
@@ -206,7 +204,9 @@ def _items(products: pd.DataFrame, rows: pd.DataFrame) -> tuple[DemoItem, ...]:
         price = float(prices.get(product.product_id, 0.0))
         name = titles.type_name(product.product_type, product.product_category)
         size = titles.readable_size(product.package_size)
-        if product.department in {"PRODUCE", "TRAVEL & LEISURE"} and titles.is_shipping_case(product.package_size, price):
+        if product.department in {"PRODUCE", "TRAVEL & LEISURE"} and titles.is_shipping_case(
+            product.package_size, price
+        ):
             size = ""
         is_store_brand = product.brand == "Private"
         items.append(

@@ -1,7 +1,8 @@
 """Readable titles from the till's upper-case abbreviations: type, size and store brand. Pure; knows no Django.
 
-product_types.csv, written by hand, names every type the demo keeps. Its `named_by` is "category" where the type alone says
-too little ("PREMIUM" is ice cream, bacon or pasta sauce): those titles needed the category, and the evaluation can leave them out.
+product_types.csv, written by hand, names every type the demo keeps. Its `named_by` is "category" where the type alone
+says too little ("PREMIUM" is ice cream, bacon or pasta sauce): those titles needed the category, and the evaluation can
+leave them out.
 """
 
 from __future__ import annotations
@@ -15,27 +16,31 @@ from pathlib import Path
 TYPES_FILE = Path(__file__).with_name("product_types.csv")
 
 # For types that product_types.csv does not name, so that a lower purchase threshold still reads well.
-ABBREVIATIONS = {
-    "asst": "assorted", "bbq": "barbecue", "bev": "beverage", "bndls": "bundles", "bns": "beans", "bn": "bone",
-    "brd": "breaded", "brkfst": "breakfast", "btl": "bottle", "btr": "butter", "carb": "carbonated", "chix": "chicken",
-    "choc": "chocolate", "cnd": "canned", "conc": "concentrate", "crm": "cream", "dnr": "dinner", "dnrs": "dinners",
-    "drk": "drink", "drnk": "drink", "drnks": "drinks", "dsh": "dish", "flvr": "flavored", "flvrd": "flavored",
-    "frd": "fried", "frsh": "fresh", "frz": "frozen", "frzn": "frozen", "gds": "goods", "gnrl": "general", "grnd": "ground",
-    "hb": "health and beauty", "jce": "juice", "lf": "low-fat", "lndry": "laundry", "mlk": "milk", "mltpk": "multipack",
-    "mlt-pk": "multipack", "mw": "microwave", "mxs": "mixes", "oj": "orange juice", "pk": "pack", "pkg": "packaged",
-    "pkgd": "packaged", "ppr": "paper", "prep": "prepared", "prm": "premium", "pwdr": "powder", "pwdrs": "powders",
-    "refrg": "refrigerated", "refrig": "refrigerated", "refrgratd": "refrigerated", "rtd": "ready to drink",
-    "rts": "ready to serve", "rw": "raw", "sal": "salad", "sald": "salad", "saus": "sausage", "sft": "soft",
-    "sgl": "single", "shmp": "shampoo", "sngl": "single", "spd": "spread", "sply": "supplies", "srv": "serve", "ss": "single-serve",
-    "sv": "serve", "sw": "sweet", "trsh": "trash", "trt": "treat", "veg": "vegetable", "vegs": "vegetables", "w": "with",
-    "whl": "whole", "wht": "white", "wtr": "water", "xlarge": "extra-large",
-}  # fmt: skip
+ABBREVIATIONS_FILE = Path(__file__).with_name("abbreviations.csv")
 
 UNITS = {
-    "OZ": "oz", "OZS": "oz", "LB": "lb", "LBS": "lb", "CT": "count", "GA": "gal", "GAL": "gal", "QT": "qt", "PT": "pt",
-    "L": "L", "LT": "L", "ML": "ml", "FT": "ft", "SQ FT": "sq ft", "PK": "pack", "DZ": "dozen", "DOZ": "dozen",
-    "LOAD": "loads", "LD": "loads", "PC": "pieces", "STEM": "stems",
-}  # fmt: skip
+    "OZ": "oz",
+    "OZS": "oz",
+    "LB": "lb",
+    "LBS": "lb",
+    "CT": "count",
+    "GA": "gal",
+    "GAL": "gal",
+    "QT": "qt",
+    "PT": "pt",
+    "L": "L",
+    "LT": "L",
+    "ML": "ml",
+    "FT": "ft",
+    "SQ FT": "sq ft",
+    "PK": "pack",
+    "DZ": "dozen",
+    "DOZ": "dozen",
+    "LOAD": "loads",
+    "LD": "loads",
+    "PC": "pieces",
+    "STEM": "stems",
+}
 
 _FRACTION = r"[1357]/[248]"
 _NUMBER = rf"(?:\d+ {_FRACTION}|{_FRACTION}|\d*\.\d+|\d+)"
@@ -68,6 +73,12 @@ def _type_names() -> dict[tuple[str, str], TypeName]:
         }
 
 
+@cache
+def _abbreviations() -> dict[str, str]:
+    with ABBREVIATIONS_FILE.open(encoding="utf-8", newline="") as file:
+        return {row["abbreviation"]: row["meaning"] for row in csv.DictReader(file)}
+
+
 def type_name(product_type: str, product_category: str) -> TypeName:
     """The hand-written name, or where there is none the type's own words spelled out (`named_by` "rule")."""
     names = _type_names()
@@ -78,13 +89,13 @@ def type_name(product_type: str, product_category: str) -> TypeName:
 def _spelled_out(product_type: str) -> str:
     text = re.sub(r"\(.*?(\)|$)", " ", product_type.lower())
     text = re.sub(r"\s*[&]\s*", " and ", re.sub(r"[/:\-,.]+", " ", text))
-    words = [ABBREVIATIONS.get(word, word) for word in text.split()]
+    words = [_abbreviations().get(word, word) for word in text.split()]
     kept = [word for word in words if word not in {"misc", "miscellaneous", "all", "other", "etc", "ex", "incl"}]
     return " ".join(kept or words).capitalize()
 
 
 def readable_size(package_size: str) -> str:
-    """ "10/6.75 OZ" -> "10 × 6.75 oz", "L    16 OZ" -> "16 oz", "PT" -> "1 pt"; "" where it says nothing to a shopper."""
+    """ "10/6.75 OZ" -> "10 × 6.75 oz", "L    16 OZ" -> "16 oz", "PT" -> "1 pt"; "" where it tells a shopper nothing."""
     size = _tidy(package_size)
     if match := _MEASURE.match(size):
         return _single(match)

@@ -17,8 +17,8 @@ class EndUserQuerySet(models.QuerySet["EndUser"]):
         )
 
     def create_missing(self, external_ids: Iterable[str]) -> None:
-        """Create the users nobody knows yet, in one order everywhere so that two writers wait instead of deadlocking."""
-        self.bulk_create(
+        """Create the users nobody knows yet; in one order everywhere, so that writers wait instead of deadlocking."""
+        EndUser.objects.bulk_create(
             [EndUser(external_id=external_id) for external_id in sorted(set(external_ids))],
             ignore_conflicts=True,
             batch_size=1000,
