@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from recommender.urls import api_urlpatterns
+from catalog import urls as catalog_urls
+from recommender import urls as recommender_urls
 
-urlpatterns = [path("api/v1/", include(api_urlpatterns)), path("admin/", admin.site.urls)]
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
+    path("api/v1/", include(catalog_urls.api_urlpatterns)),
+    path("api/v1/", include(recommender_urls.api_urlpatterns)),
+]

@@ -23,6 +23,10 @@ class ItemQuerySet(models.QuerySet["Item"]):
         """Items whose text has no vector yet, or changed since it got one."""
         return self.filter(Q(embedding__isnull=True) | ~Q(embedding__text_hash=F("text_hash")))
 
+    def with_embedding_hash(self) -> ItemQuerySet:
+        """Adds `embedding_hash`, the hash of the text that was embedded, without dragging the vector along."""
+        return self.annotate(embedding_hash=F("embedding__text_hash"))
+
     def nearest(self, vector: NDArray[np.float32], n: int) -> ItemQuerySet:
         """The n items closest by cosine distance (adds `distance`, 0..2); ties break by id."""
         return (
