@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import connection, models
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
 
 from catalog.models import Item
 from recommender.models.user import EndUser
@@ -92,6 +94,62 @@ class EventQuerySet(models.QuerySet["Event"]):
         """Let the planner know about rows that a bulk load has just written."""
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE recommender_event")
+
+    def telling(self) -> EventQuerySet:
+        """Events that say something about the user: everything but having been shown an item."""
+        return self.exclude(type=Event.Type.IMPRESSION)
+
+    def latest_of(self, user_ids: Sequence[int], limit: int) -> EventQuerySet:
+        """The newest `limit` telling events of each user; by user, newest first."""
+        newest = Window(RowNumber(), partition_by=F("user_id"), order_by=[F("occurred_at").desc(), F("id").desc()])
+        return (
+            self.telling()
+            .filter(user_id__in=user_ids)
+            .annotate(recency=newest)
+            .filter(recency__lte=limit)
+            .order_by("user_id", "-occurred_at", "-id")
+        )
+
+    def newest_of(self, user_id: int, limit: int) -> EventQuerySet:
+        """The user's newest `limit` telling events, without the columns that say nothing about interest."""
+        wanted = self.telling().filter(user_id=user_id).newest_first()
+        return wanted.only("id", "user_id", "item_id", "type", "value", "occurred_at")[:limit]
+
+    def behind(self, user: EndUser) -> int:
+        """How many of the user's events the interest vectors do not know yet."""
+        return self.filter(user=user, id__gt=user.interests_event_id or 0).count()
+
+    def newest_time(self) -> datetime | None:
+        """When the newest event happened: what "recently" is measured from, so that old data is not all stale."""
+        return self.order_by("-occurred_at").values_list("occurred_at", flat=True).first()
+
+    def settled_items(self, user_id: int, *, as_of: datetime, window_days: int) -> list[int]:
+        """Items the user took within the window, or ever asked to hide: not to be recommended again."""
+        taken = self.filter(
+            user_id=user_id, type=Event.Type.PURCHASE, occurred_at__gt=as_of - timedelta(days=window_days)
+        )
+        hidden = self.filter(user_id=user_id, type=Event.Type.HIDE)
+        return sorted(
+            taken.order_by().values_list("item_id", flat=True).union(hidden.values_list("item_id", flat=True))
+        )
+
+    def pairs(self) -> list[tuple[int, int, float, float, int]]:
+        """(user, item, first and last time as seconds since 1970, events) for each pair that a user liked or took.
+
+        Views and clicks count where nothing says the opposite: a purchase refunded or an item hidden is no pair.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT user_id, item_id,
+                       extract(epoch FROM min(occurred_at))::float8, extract(epoch FROM max(occurred_at))::float8, count(*)
+                FROM recommender_event
+                WHERE type <> 'impression'
+                GROUP BY user_id, item_id
+                HAVING (array_agg(type ORDER BY occurred_at DESC, id DESC))[1] NOT IN ('hide', 'refund', 'remove_from_cart')
+                """
+            )
+            return cursor.fetchall()
 
 
 class Event(models.Model):

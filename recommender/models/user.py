@@ -8,6 +8,8 @@ from datetime import datetime
 from django.db import connection, models
 from django.db.models import F, Q
 
+INTERESTS_LOCK = 4_201
+
 
 class EndUserQuerySet(models.QuerySet["EndUser"]):
     def stale(self) -> EndUserQuerySet:
@@ -56,6 +58,21 @@ class EndUserQuerySet(models.QuerySet["EndUser"]):
                 "UPDATE recommender_enduser AS u SET last_event_id = n.event_id, last_event_at = n.occurred_at FROM"
                 " (SELECT user_id, max(id) AS event_id, max(occurred_at) AS occurred_at FROM recommender_event"
                 " GROUP BY user_id) AS n WHERE u.id = n.user_id AND u.last_event_id IS DISTINCT FROM n.event_id"
+            )
+
+    def with_newer_embeddings(self, since: datetime) -> EndUserQuerySet:
+        """Users of an item that was embedded after `since` and after their interests were built."""
+        return self.filter(
+            events__item__embedding__created_at__gte=since,
+            events__item__embedding__created_at__gt=F("interests_built_at"),
+        ).distinct()
+
+    def lock_interests(self, user_ids: Sequence[int]) -> None:
+        """Until the transaction ends, nobody else rebuilds these users' interests. Events can still be recorded."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(%s, wanted.id::int) FROM (SELECT unnest(%s::bigint[]) AS id ORDER BY 1) wanted",
+                [INTERESTS_LOCK, sorted(user_ids)],
             )
 
 
