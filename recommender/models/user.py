@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.db import connection, models
@@ -17,6 +17,48 @@ class EndUserQuerySet(models.QuerySet["EndUser"]):
         return self.filter(last_event_id__isnull=False).filter(
             Q(interests_event_id__isnull=True) | Q(interests_event_id__lt=F("last_event_id"))
         )
+
+    def create_missing(self, external_ids: Iterable[str]) -> None:
+        """Create the users nobody knows yet; in one order everywhere, so that writers wait instead of deadlocking."""
+        EndUser.objects.bulk_create(
+            [EndUser(external_id=external_id) for external_id in sorted(set(external_ids))],
+            ignore_conflicts=True,
+            batch_size=1000,
+        )
+
+    def locked_or_created(self, external_ids: Iterable[str]) -> dict[str, int]:
+        """external_id -> id, all locked until the transaction ends, so that a user's events get ids in commit order."""
+        wanted = set(external_ids)
+        found: dict[str, int] = {}
+        # Again only where a user was erased between the two statements.
+        while missing := wanted - found.keys():
+            self.create_missing(missing)
+            rows = self.filter(external_id__in=missing).order_by("external_id").select_for_update()
+            found |= dict(rows.values_list("external_id", "pk"))
+        return found
+
+    def note_events(self, events: Sequence[tuple[int, int, datetime]]) -> None:
+        """Move last_event_id and last_event_at forward, never back. events: (user_id, event_id, occurred_at)."""
+        if not events:
+            return
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE recommender_enduser AS u SET last_event_id = GREATEST(u.last_event_id, n.event_id),"
+                " last_event_at = GREATEST(u.last_event_at, n.occurred_at) FROM"
+                " (SELECT user_id, max(event_id) AS event_id, max(occurred_at) AS occurred_at"
+                " FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[]) AS noted (user_id, event_id, occurred_at)"
+                " GROUP BY user_id) AS n WHERE u.id = n.user_id",
+                [list(column) for column in zip(*events, strict=True)],
+            )
+
+    def note_all_events(self) -> None:
+        """The same for everybody, read from the stored events; for after a bulk load."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE recommender_enduser AS u SET last_event_id = n.event_id, last_event_at = n.occurred_at FROM"
+                " (SELECT user_id, max(id) AS event_id, max(occurred_at) AS occurred_at FROM recommender_event"
+                " GROUP BY user_id) AS n WHERE u.id = n.user_id AND u.last_event_id IS DISTINCT FROM n.event_id"
+            )
 
     def with_newer_embeddings(self, since: datetime) -> EndUserQuerySet:
         """Users of an item that was embedded after `since` and after their interests were built."""
