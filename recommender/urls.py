@@ -1,18 +1,26 @@
-"""Addresses of the recommender: pages here, the API in `api_urlpatterns`."""
+"""Addresses of the recommender: the API under /api/v1/, and its pages."""
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import URLPattern, path
 
+from recommender.api import events
+from recommender.api import users as users_api
 from recommender.views import home, item_parts, users
 
-urlpatterns = [
+api_urlpatterns: list[URLPattern] = [
+    path("events/", events.EventList.as_view(), name="api-events"),
+    path("users/", users_api.UserList.as_view(), name="api-users"),
+    path("users/<path:external_id>/", users_api.UserDetail.as_view(), name="api-user"),
+]
+
+# Whatever follows /users/ is a user's own id, slashes included, so the parts of the page live elsewhere.
+urlpatterns: list[URLPattern] = [
     path("", home.home, name="home"),
     path("events-chart/", home.events_chart, name="events-chart"),
     path("search/", home.search, name="search"),
     path("search/items/", home.item_options, name="item-options"),
     path("users/", users.users, name="users"),
-    # Whatever follows /users/ is a user's own id, slashes included, so the parts of the page live elsewhere.
     path("users/<path:external_id>/", users.user, name="user"),
     path("user-parts/list/", users.user_list, name="user-list"),
     path("user-parts/record-event/", users.record_event, name="record-event"),

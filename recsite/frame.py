@@ -45,7 +45,7 @@ def frame(request: HttpRequest) -> dict[str, object]:
     user = getattr(request, "user", None)
     if is_admin or wants_fragment(request) or user is None or not user.is_staff:
         return {}
-    newest = Event.objects.newest_first().values_list("occurred_at", flat=True).first()
+    newest = Event.objects.all().newest_time()
     return {
         "frame": Frame(
             waiting_for_review=ItemLabel.objects.awaiting_review().count(),

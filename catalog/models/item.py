@@ -9,10 +9,12 @@ from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchQuery, SearchVector, SearchVectorField, TrigramWordSimilarity
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Count, F, GeneratedField, Q
+from django.db.models import Avg, Count, F, Func, GeneratedField, Q
 from django.db.models.functions import Upper
 from numpy.typing import NDArray
 from pgvector.django import CosineDistance, HalfVectorField, HnswIndex
+
+MEAN_SAMPLE = 5_000
 
 
 class ItemQuerySet(models.QuerySet["Item"]):
@@ -23,6 +25,10 @@ class ItemQuerySet(models.QuerySet["Item"]):
     def without_current_embedding(self) -> ItemQuerySet:
         """Items whose text has no vector yet, or changed since it got one."""
         return self.filter(Q(embedding__isnull=True) | ~Q(embedding__text_hash=F("text_hash")))
+
+    def with_embedding_hash(self) -> ItemQuerySet:
+        """Adds `embedding_hash`, the hash of the text that was embedded, without dragging the vector along."""
+        return self.annotate(embedding_hash=F("embedding__text_hash"))
 
     def nearest(self, vector: NDArray[np.float32], n: int) -> ItemQuerySet:
         """The n items closest by cosine distance (adds `distance`, 0..2); ties break by id."""
@@ -126,6 +132,26 @@ class Item(models.Model):
         return self.is_in_stock and not self.is_hidden
 
 
+class ItemEmbeddingQuerySet(models.QuerySet["ItemEmbedding"]):
+    def matrix(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Item ids, ascending, and their vectors (n, dim), read in pgvector's binary form."""
+        rows = list(
+            self.order_by("item_id")
+            .annotate(packed=Func(F("vector"), function="halfvec_send", output_field=models.BinaryField()))
+            .values_list("item_id", "packed")
+        )
+        ids = np.array([item_id for item_id, _ in rows], dtype=np.int64)
+        # Two bytes of dimension and two unused come before the components, big-endian halves.
+        packed = b"".join(bytes(vector)[4:] for _, vector in rows)
+        vectors = np.frombuffer(packed, dtype=">f2").astype(np.float32)
+        return ids, vectors.reshape(len(ids), settings.EMBEDDING_DIM)
+
+    def mean(self) -> NDArray[np.float32]:
+        """The mean of the first vectors by item id: enough to centre by, at a cost that does not grow."""
+        mean = self.order_by("item_id")[:MEAN_SAMPLE].aggregate(mean=Avg("vector"))["mean"]
+        return np.array(mean if mean is not None else np.zeros(settings.EMBEDDING_DIM), dtype=np.float32)
+
+
 class ItemEmbedding(models.Model):
     """Its own table, so that lists of items never drag vectors along."""
 
@@ -134,6 +160,8 @@ class ItemEmbedding(models.Model):
     model = models.CharField(max_length=100)
     text_hash = models.CharField(max_length=64)
     created_at = models.DateTimeField(auto_now=True)
+
+    objects = ItemEmbeddingQuerySet.as_manager()
 
     class Meta:
         indexes = [

@@ -27,6 +27,24 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
             .annotate(effective_label_id=Coalesce(F("final_label_id"), F("label_id")))
         )
 
+    def carrying(self, labels: models.QuerySet[Label]) -> ItemLabelQuerySet:
+        """Those that give their item one of `labels`."""
+        chosen = labels.values("pk")
+        return (
+            self.current()
+            .filter(is_assigned=True)
+            .filter(Q(final_label__in=chosen) | Q(final_label__isnull=True, label__in=chosen))
+        )
+
+    def told(self) -> ItemLabelQuerySet:
+        """What an item's reader is told, one query for all: assigned or decided, best first."""
+        return (
+            self.current()
+            .filter(Q(is_assigned=True) | ~Q(decision=""))
+            .select_related("label", "final_label", "taxonomy")
+            .order_by("taxonomy__position", "taxonomy_id", "rank", "id")
+        )
+
     def awaiting_review(self) -> ItemLabelQuerySet:
         return self.current().filter(is_assigned=True, decision="")
 

@@ -33,6 +33,10 @@ class Taxonomy(models.Model):
 
 
 class LabelQuerySet(models.QuerySet["Label"]):
+    def below(self, path: str) -> LabelQuerySet:
+        """The label at `path` in any taxonomy, and every label under it."""
+        return self.filter(models.Q(path__iexact=path) | models.Q(path__istartswith=f"{path} > "))
+
     def assignable(self) -> LabelQuerySet:
         """Labels an item may get: leaves of the tree that are not deprecated."""
         return self.filter(is_deprecated=False).exclude(children__is_deprecated=False)

@@ -173,7 +173,7 @@ def _with_bars(made: RecommendedList) -> list[dict[str, object]]:
 def _freshness_of(user: EndUser | None) -> dict[str, object]:
     if user is None:
         return {"events_behind": 0, "event_count": 0}
-    behind = 0 if user.interests_are_current else Event.objects.all().unknown_to_interests(user).count()
+    behind = 0 if user.interests_are_current else Event.objects.all().behind(user)
     return {"events_behind": behind, "event_count": Event.objects.filter(user=user).count()}
 
 

@@ -13,7 +13,8 @@ from rest_framework.request import Request
 
 from recsite.operations.models import ApiKey
 
-if TYPE_CHECKING:  # rest_framework.views itself loads this module, through the settings
+if TYPE_CHECKING:
+    # rest_framework.views imports this module through the settings.
     from rest_framework.views import APIView
 
 READ_METHODS = frozenset(permissions.SAFE_METHODS)
