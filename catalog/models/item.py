@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchQuery, SearchVector, SearchVectorField, TrigramWordSimilarity
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import F, GeneratedField, Q
+from django.db.models import Avg, Count, F, GeneratedField, Q
 from django.db.models.functions import Upper
 from numpy.typing import NDArray
 from pgvector.django import CosineDistance, HalfVectorField, HnswIndex
@@ -96,6 +98,25 @@ class Item(models.Model):
         return self.is_in_stock and not self.is_hidden
 
 
+class ItemEmbeddingQuerySet(models.QuerySet["ItemEmbedding"]):
+    def vectors_by_text(self, text_hashes: Iterable[str], *, model: str) -> dict[str, NDArray[np.float32]]:
+        """text hash -> the vector this model gave that text, for those of the texts that some item has."""
+        rows = (
+            self.filter(item__text_hash__in=list(text_hashes), text_hash=F("item__text_hash"), model=model)
+            .order_by("text_hash", "item_id")
+            .distinct("text_hash")
+            .values_list("text_hash", "vector")
+        )
+        return {text_hash: np.asarray(vector, dtype=np.float32) for text_hash, vector in rows}
+
+    def centre(self) -> tuple[NDArray[np.float32], int]:
+        """The mean of all vectors, and of how many; zeros and 0 where there are none."""
+        found = self.aggregate(mean=Avg("vector"), n=Count("pk"))
+        if not found["n"]:
+            return np.zeros(settings.EMBEDDING_DIM, dtype=np.float32), 0
+        return np.asarray(found["mean"], dtype=np.float32), found["n"]
+
+
 class ItemEmbedding(models.Model):
     """Its own table, so that lists of items never drag vectors along."""
 
@@ -104,6 +125,8 @@ class ItemEmbedding(models.Model):
     model = models.CharField(max_length=100)
     text_hash = models.CharField(max_length=64)
     created_at = models.DateTimeField(auto_now=True)
+
+    objects = ItemEmbeddingQuerySet.as_manager()
 
     class Meta:
         indexes = [
