@@ -103,7 +103,7 @@ def items_for(browse: Browse, chosen: Mapping[int, list[int]] | None = None) -> 
     """The items asked for, in order, ties by id. `chosen`: label ids by taxonomy, where already looked up."""
     items = Item.objects.search(browse.q) if browse.q else Item.objects.newest_first()
     for labels in (chosen if chosen is not None else _by_taxonomy(browse.labels)).values():
-        items = items.filter(pk__in=ItemLabel.objects.carrying(labels).values("item_id"))
+        items = items.filter(pk__in=ItemLabel.objects.all().carrying(Label.objects.filter(pk__in=labels)).values("item_id"))
     if browse.brands:
         items = items.filter(brand__in=browse.brands)
     if browse.stock:

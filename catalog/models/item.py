@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from django.apps import apps
 from django.conf import settings
@@ -150,6 +152,23 @@ class ItemEmbeddingQuerySet(models.QuerySet["ItemEmbedding"]):
         """The mean of the first vectors by item id: enough to centre by, at a cost that does not grow."""
         mean = self.order_by("item_id")[:MEAN_SAMPLE].aggregate(mean=Avg("vector"))["mean"]
         return np.array(mean if mean is not None else np.zeros(settings.EMBEDDING_DIM), dtype=np.float32)
+
+    def vectors_by_text(self, text_hashes: Iterable[str], *, model: str) -> dict[str, NDArray[np.float32]]:
+        """text hash -> the vector this model gave that text, for those of the texts that some item has."""
+        rows = (
+            self.filter(item__text_hash__in=list(text_hashes), text_hash=F("item__text_hash"), model=model)
+            .order_by("text_hash", "item_id")
+            .distinct("text_hash")
+            .values_list("text_hash", "vector")
+        )
+        return {text_hash: np.asarray(vector, dtype=np.float32) for text_hash, vector in rows}
+
+    def centre(self) -> tuple[NDArray[np.float32], int]:
+        """The mean of all vectors, and of how many; zeros and 0 where there are none."""
+        found = self.aggregate(mean=Avg("vector"), n=Count("pk"))
+        if not found["n"]:
+            return np.zeros(settings.EMBEDDING_DIM, dtype=np.float32), 0
+        return np.asarray(found["mean"], dtype=np.float32), found["n"]
 
 
 class ItemEmbedding(models.Model):
