@@ -36,7 +36,7 @@ def database_url() -> str:
 
 @pytest.fixture
 def celery_worker_process(transactional_db: None, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A real Celery worker for all queues, on the test database and the real broker. Its log: `worker.log` in tmp_path."""
+    """A real Celery worker for all queues, on the test database and the real broker; logs to tmp_path/worker.log."""
     with current_app.connection_for_write() as link:
         for queue in ("default", "events", "models"):
             link.default_channel.queue_purge(queue)

@@ -24,7 +24,8 @@ def create(name: str, scopes: Iterable[str]) -> tuple[ApiKey, str]:
         raise InvalidInputError(
             f"Scopes {', '.join(unknown) or '(none)'}: use one or more of {', '.join(ApiKey.Scope.values)}."
         )
-    key, secret = ApiKey.objects.create_key(name=name, scopes=wanted)
+    secret = ApiKey.objects.create_key(name=name, scopes=wanted)[1]
+    key = ApiKey.objects.get(prefix=secret.partition(".")[0])
     log.info("api_key_created", prefix=key.prefix, scopes=wanted)
     return key, secret
 

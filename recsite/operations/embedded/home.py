@@ -40,8 +40,8 @@ class Home:
     def create(self) -> None:
         """Make the directories; what holds secrets or logs is closed to others."""
         try:
-            for path, mode in ((self.root, 0o755), (self.models, 0o755)):
-                path.mkdir(parents=True, exist_ok=True, mode=mode)
+            for path in (self.root, self.models, self.root / "static"):
+                path.mkdir(parents=True, exist_ok=True, mode=0o755)
             for path in (self.run, self.logs, self.secrets):
                 path.mkdir(exist_ok=True, mode=0o700)
                 if path.stat().st_uid == os.geteuid():
@@ -53,7 +53,7 @@ class Home:
             ) from error
         if not os.access(self.run, os.R_OK | os.W_OK | os.X_OK):
             raise EmbeddedError(
-                f"{self.root} belongs to another account; run as that account, or set RECSITE_HOME to another directory."
+                f"{self.root} belongs to another account; run as that one, or set RECSITE_HOME to another directory."
             )
 
 

@@ -91,7 +91,7 @@ def server_command(weights_path: Path, *, port: int, name: str, threads: int) ->
         *("--host", "127.0.0.1", "--port", str(port), "--offline"),
         *("--parallel", str(SLOTS), "--ctx-size", str(SLOTS * TOKENS_PER_SLOT), "--threads", str(threads)),
         *("--cache-reuse", "64", "--cache-ram", "256", "--device", "none"),
-        *("--no-webui", "--no-slots", "--log-colors", "off"),
+        *("--no-webui", "--no-slots", "--log-colors", "off", "--verbosity", "2"),
     ]
 
 

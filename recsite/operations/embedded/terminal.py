@@ -39,7 +39,7 @@ class Bar:
             self._bar.refresh()
         elif total and (done / total >= self._shown + STEP or (done >= total > done - 1 and self._shown < 1)):
             self._shown = done / total
-            print(f"{self.title}: {self._shown:.0%}{' ' + note if note else ''}", flush=True)
+            say(f"{self.title}: {self._shown:.0%}{' ' + note if note else ''}")
 
     def close(self) -> None:
         self._bar.close()

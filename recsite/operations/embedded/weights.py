@@ -115,18 +115,14 @@ def install(
     parts.mkdir(parents=True, exist_ok=True)
     partial, journal = models / f"{model.filename}.partial", parts / "joined.json"
     joined, size = _resume(partial, journal, wanted)
-    free = shutil.disk_usage(models).free
-    if free < model.size - size + FREE_BYTES_BESIDE:
+    missing, free = model.size - size, shutil.disk_usage(models).free
+    if free < missing + FREE_BYTES_BESIDE:
         raise WeightsError(
-            f"The language model needs {(model.size - size) / 1e9:.1f} GB in {models}, where {free / 1e9:.1f} GB are free."
+            f"The language model needs {missing / 1e9:.1f} GB in {models}, where {free / 1e9:.1f} GB are free."
         )
     for requirement in wanted[len(joined) :]:
-        already = size
-        wheel = (fetch or pip_download)(
-            requirement,
-            parts,
-            lambda n, already=already: on_progress("downloading", min(already + n, model.size), model.size),
-        )
+        report = partial_progress(on_progress, size, model.size)
+        wheel = (fetch or pip_download)(requirement, parts, report)
         size = _append(wheel, partial, size)
         joined.append(requirement)
         write_private(journal, json.dumps({"joined": joined, "size": size}))
@@ -143,6 +139,15 @@ def install(
     partial.replace(models / model.filename)
     shutil.rmtree(parts)
     return models / model.filename
+
+
+def partial_progress(on_progress: OnProgress, already: int, total: int) -> Callable[[int], None]:
+    """Reports the bytes of one part as bytes of the whole."""
+
+    def report(n: int) -> None:
+        on_progress("downloading", min(already + n, total), total)
+
+    return report
 
 
 def _resume(partial: Path, journal: Path, wanted: list[str]) -> tuple[list[str], int]:
@@ -194,8 +199,8 @@ def _verify(path: Path, model: PackagedModel, on_progress: OnProgress) -> None:
             on_progress("verifying", done, size)
     if digest.hexdigest() != model.sha256:
         raise WeightsError(
-            f"The weights of {model.name} have the sha256 {digest.hexdigest()} and not {model.sha256}; they were deleted. "
-            "Set LLM_MODEL_PATH to a GGUF of your own or LLM_BASE_URL to a server."
+            f"The weights of {model.name} have the sha256 {digest.hexdigest()} and not {model.sha256}; "
+            "they were deleted. Set LLM_MODEL_PATH to a GGUF of your own or LLM_BASE_URL to a server."
         )
 
 

@@ -18,7 +18,7 @@ from recsite.operations.embedded.weights import DownloadError
 
 class Command(BaseCommand):
     help = "Fetch the language model's weights and serve them on 127.0.0.1 (a child of `manage.py up`)."
-    requires_system_checks: list[str] = []  # type: ignore[assignment]
+    requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         port = os.environ.get("RECSITE_LLM_PORT", "")

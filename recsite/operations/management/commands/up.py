@@ -17,7 +17,7 @@ from recsite.operations.embedded.launcher import Launcher, Options
 
 class Command(BaseCommand):
     help = "Start the site with PostgreSQL, Valkey, the language model, web, workers and beat; Ctrl-C stops it all."
-    requires_system_checks: list[str] = []  # type: ignore[assignment]
+    requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.PRODUCTION:
