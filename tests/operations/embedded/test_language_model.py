@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def test_it_is_bound_to_loopback_and_its_key_is_in_the_environment_alone(home: H
     assert program.environment["LLAMA_API_KEY"] == key
     assert key not in " ".join(program.command)
     command = language_model.server_command(Path("/m/x.gguf"), port=4711, name="x", threads=2)
-    pairs = dict(zip(command, command[1:], strict=False))
+    pairs = dict(pairwise(command))
     assert (pairs["--host"], pairs["--port"], pairs["--parallel"], pairs["--threads"]) == (
         "127.0.0.1",
         "4711",
