@@ -158,6 +158,14 @@ CELERY_TASK_ROUTES = {
     "catalog.tasks.embed_*": {"queue": "models"},
     "catalog.tasks.label_*": {"queue": "models"},
     "recommender.tasks.rebuild_user_interests": {"queue": "events"},
+    "*.tasks.sweep": {"queue": "events"},
+}
+# A stopping worker gives its task three seconds, then hands the message back to the broker.
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 3.0
+# Sweeps ring again for rows left behind; an old ring is worth nothing, so it expires before the next.
+CELERY_BEAT_SCHEDULE = {
+    name: {"task": name, "schedule": 30.0, "options": {"expires": 25.0}}
+    for name in ("catalog.tasks.sweep", "recommender.tasks.sweep")
 }
 CELERY_TIMEZONE = "UTC"
 

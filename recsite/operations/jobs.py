@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -145,6 +146,12 @@ def retry(job: Job) -> None:
     )
     if not again:
         raise ConflictError(f"Job {job.pk} has not failed; only failed or cancelled jobs can be retried.")
+
+
+def workers_are_gone() -> int:
+    """Make every running job count as silent now: for a start that knows no worker has survived. Returns how many."""
+    long_ago = timezone.now() - timedelta(seconds=SILENT_S + 1)
+    return Job.objects.filter(status=Job.Status.RUNNING).update(heartbeat_at=long_ago)
 
 
 def requeue_silent() -> list[int]:
