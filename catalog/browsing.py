@@ -16,7 +16,6 @@ from catalog.models.item import ItemQuerySet
 
 BRANDS_SHOWN = 12
 SORTS: Mapping[str, object] = {
-    "newest": gettext_lazy("Newest first"),
     "title": gettext_lazy("Title, A to Z"),
     "price": gettext_lazy("Price, low to high"),
     "-price": gettext_lazy("Price, high to low"),
@@ -42,10 +41,12 @@ class Browse:
     visibility: str = ""
     review: str = ""
     sort: str = ""
+    is_loose: bool = False
+    """Nothing matches `q` as it is written, so titles that somewhat resemble it are shown."""
 
     @property
     def is_narrowed(self) -> bool:
-        return self != Browse(sort=self.sort)
+        return self != Browse(sort=self.sort, is_loose=self.is_loose)
 
     def address(self) -> str:
         """The query string that asks for the same."""
@@ -99,9 +100,18 @@ def parse(values: QueryDict) -> Browse:
     )
 
 
+def loosened(browse: Browse) -> Browse:
+    """The same, searched loosely where the words as they are written match no item at all."""
+    if not browse.q or Item.objects.search(browse.q).exists():
+        return browse
+    return replace(browse, is_loose=Item.objects.search_loosely(browse.q).exists())
+
+
 def items_for(browse: Browse, chosen: Mapping[int, list[int]] | None = None) -> ItemQuerySet:
     """The items asked for, in order, ties by id. `chosen`: label ids by taxonomy, where already looked up."""
-    items = Item.objects.search(browse.q) if browse.q else Item.objects.newest_first()
+    items = Item.objects.newest_first()
+    if browse.q:
+        items = Item.objects.search_loosely(browse.q) if browse.is_loose else Item.objects.search(browse.q)
     for labels in (chosen if chosen is not None else _by_taxonomy(browse.labels)).values():
         items = items.filter(pk__in=ItemLabel.objects.all().carrying(Label.objects.filter(pk__in=labels)).values("item_id"))
     if browse.brands:
@@ -120,8 +130,6 @@ def items_for(browse: Browse, chosen: Mapping[int, list[int]] | None = None) -> 
 
 
 def _sorted(items: ItemQuerySet, sort: str) -> ItemQuerySet:
-    if sort == "newest":
-        return items.newest_first()
     if sort == "title":
         return items.order_by("title", "id")
     if sort == "price":

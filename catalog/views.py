@@ -23,7 +23,7 @@ SIMILAR_ITEMS = 12
 @staff_page
 @require_GET
 def catalog(request: HttpRequest) -> HttpResponse:
-    browse = browsing.parse(request.GET)
+    browse = browsing.loosened(browsing.parse(request.GET))
     page = page_of(browsing.items_for(browse).for_tiles(), request.GET.get("page"), per_page=ITEMS_PER_PAGE)
     facets = browsing.facets_for(browse)
     context = {

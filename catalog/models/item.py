@@ -18,6 +18,8 @@ from pgvector.django import CosineDistance, HalfVectorField, HnswIndex
 
 MEAN_SAMPLE = 5_000
 
+LOOSE_SIMILARITY = 0.4  # pg_trgm's own threshold, 0.6, misses a letter dropped from a short word
+
 
 class ItemQuerySet(models.QuerySet["Item"]):
     def recommendable(self) -> ItemQuerySet:
@@ -45,7 +47,7 @@ class ItemQuerySet(models.QuerySet["Item"]):
         embedding = ItemEmbedding.objects.filter(item=item).first()
         if embedding is None:
             return self.none()
-        return self.exclude(pk=item.pk).nearest(embedding.vector.to_numpy(), n)
+        return self.exclude(pk=item.pk).nearest(np.asarray(embedding.vector, dtype=np.float32), n)
 
     def for_tiles(self) -> ItemQuerySet:
         """With the labels that a tile shows, in one more query; `tile_labels` on each item."""
@@ -82,6 +84,12 @@ class ItemQuerySet(models.QuerySet["Item"]):
             )
             .order_by("-similarity", "id")
         )
+
+    def search_loosely(self, text: str) -> ItemQuerySet:
+        """Titles with a word somewhat like `text`, best first (adds `similarity`); reads every title, so only for
+        where `search` finds nothing."""
+        resembling = self.annotate(similarity=TrigramWordSimilarity(text, "title"))
+        return resembling.filter(similarity__gte=LOOSE_SIMILARITY).order_by("-similarity", "id")
 
 
 class Item(models.Model):

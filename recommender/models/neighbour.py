@@ -10,14 +10,6 @@ from django.db import connection, models
 from catalog.models import Item, ItemLabel
 
 
-class NeighbourQuerySet(models.QuerySet["Neighbour"]):
-    def strongest_of(self, item: Item, n: int) -> NeighbourQuerySet:
-        """The n items most often taken after this one, with what their tiles show."""
-        labels = ItemLabel.objects.effective().with_names()
-        tiles = models.Prefetch("neighbour__labels", queryset=labels, to_attr="tile_labels")
-        found = self.filter(item=item).select_related("neighbour").prefetch_related(tiles)
-        return found.order_by("-score", "neighbour_id")[:n]
-
 REBUILD_LOCK = 4_202
 
 
@@ -34,6 +26,13 @@ class NeighbourQuerySet(models.QuerySet["Neighbour"]):
             .select_related("neighbour")
             .order_by("-score", "neighbour_id")[:n]
         )
+
+    def taken_after(self, item: Item, n: int) -> NeighbourQuerySet:
+        """The n strongest for staff to see, hidden and sold-out ones too, with the labels that their tiles show."""
+        labels = ItemLabel.objects.effective().with_names()
+        tiles = models.Prefetch("neighbour__labels", queryset=labels, to_attr="tile_labels")
+        found = self.liked().filter(item=item).select_related("neighbour").prefetch_related(tiles)
+        return found.order_by("-score", "neighbour_id")[:n]
 
     def votes(
         self, weights: dict[int, float], *, without: Sequence[int]

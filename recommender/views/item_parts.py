@@ -19,7 +19,7 @@ SLATES_SHOWN = 8
 @require_GET
 def item_next(request: HttpRequest, pk: int) -> HttpResponse:
     item = get_object_or_404(Item, pk=pk)
-    neighbours = list(Neighbour.objects.strongest_of(item, NEIGHBOURS_SHOWN))
+    neighbours = list(Neighbour.objects.all().taken_after(item, NEIGHBOURS_SHOWN))
     return render(request, "recommender/_item_next.html", {"item": item, "neighbours": neighbours})
 
 

@@ -18,6 +18,7 @@ from recommender.events import record_events
 from recommender.models import EndUser, Event
 from recommender.score_bars import scale_of, segments
 from recommender.slates import RecommendedList, recommend
+from recommender.strategies import recipe_of
 from recommender.templatetags.scores import source_name
 from recommender.timeline import timeline
 from recsite.operations.access import staff_page
@@ -135,8 +136,8 @@ def record_event(request: HttpRequest) -> HttpResponse:
 
 def _list_context(request: HttpRequest, external_id: str) -> dict[str, object]:
     n = positive(request.GET, "n", default=12, most=100)
-    repeats = "exclude" if request.GET.get("repeats") == "exclude" else "allow"
-    made = recommend(external_id, n=n, record=False)
+    asked = request.GET.get("repeats")
+    made = recommend(external_id, n=n, repeats=asked if asked in {"allow", "exclude"} else None, record=False)
     return {
         "list": made,
         "sources": {part.source: source_name(part.source) for ranked in made.items for part in ranked.parts},
@@ -144,7 +145,7 @@ def _list_context(request: HttpRequest, external_id: str) -> dict[str, object]:
         "scale": scale_of([ranked.parts for ranked in made.items]),
         "n": n,
         "lengths": sorted({*LIST_LENGTHS, n}),
-        "repeats": repeats,
+        "repeats": asked if asked in {"allow", "exclude"} else recipe_of(made.strategy).repeats,
         "list_user": external_id,
     }
 

@@ -17,15 +17,22 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
+from celery import current_app
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from recsite.operations.errors import ConflictError, RecsiteError
 from recsite.operations.models import Job
 
 log = structlog.get_logger(__name__)
 
+# The task that runs a kind of job, by name: this app knows no other. A kind not named here is run by a command.
+TASKS = {
+    "load_demo": "recommender.tasks.load_demo",
+    "rebuild_statistics": "recommender.tasks.rebuild_statistics_job",
+}
 HEARTBEAT_S = 1.0
 SILENT_S = 120
 
@@ -146,6 +153,22 @@ def retry(job: Job) -> None:
     )
     if not again:
         raise ConflictError(f"Job {job.pk} has not failed; only failed or cancelled jobs can be retried.")
+
+
+def run_again(job: Job) -> None:
+    """Queue an ended job again and ring for it. Raises ConflictError where it can not be, before anything changed."""
+    if job.kind not in TASKS:
+        raise ConflictError(f"Job {job.pk} was run by a command ({job.kind}); run that command again.")
+    retry(job)
+    transaction.on_commit(lambda: ring(job))
+
+
+def ring(job: Job) -> None:
+    """Tell a worker that the job waits. Where the broker is away, the job stays queued and the sweep rings again."""
+    try:
+        current_app.send_task(TASKS[job.kind], args=[job.pk])
+    except OperationalError as error:
+        log.warning("bell_not_rung", task=TASKS[job.kind], job=job.pk, reason=str(error))
 
 
 def workers_are_gone() -> int:

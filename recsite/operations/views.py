@@ -46,9 +46,7 @@ def job_detail(request: HttpRequest, pk: int) -> HttpResponse:
 def _details_of(job: Job) -> dict[str, object]:
     """The job's details in three kinds: counts for a list, rejected rows for a table, the rest as text."""
     details = dict(job.details)
-    rows = details.pop("rejected_rows", None) or details.pop("rejected", None) or []
-    if not isinstance(rows, list):
-        details["rejected"], rows = rows, []
+    rows = details.pop("rejected_rows", [])
     counts = {key: value for key, value in details.items() if isinstance(value, int | float) and value is not True}
     other = {key: value for key, value in details.items() if key not in counts}
     return {"counts": counts, "other": other, "rejected_rows": [row for row in rows if isinstance(row, dict)]}
@@ -70,7 +68,7 @@ def job_cancel(request: HttpRequest, pk: int) -> HttpResponse:
 def job_retry(request: HttpRequest, pk: int) -> HttpResponse:
     job = get_object_or_404(Job, pk=pk)
     try:
-        jobs.retry(job)
+        jobs.run_again(job)
     except ConflictError as error:
         return _answer(request, job, error.message, kind="danger")
     return _answer(request, job, gettext("Queued again."))
