@@ -132,7 +132,7 @@ def release(request_ids: Iterable[int]) -> None:
 
 
 def fail(errors: Mapping[int, str], *, max_attempts: int) -> int:
-    """Count an attempt for each of these requests and keep its error; at `max_attempts` it is FAILED. Returns how many."""
+    """Count an attempt for each of these and keep its error; at `max_attempts` it is FAILED. Returns how many are."""
     with transaction.atomic():
         rows = list(LabelRequest.objects.filter(pk__in=list(errors)).waiting().locked())
         for row in rows:
