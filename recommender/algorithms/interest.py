@@ -55,7 +55,7 @@ def decay(ages_days: NDArray[np.float64], *, half_life_days: float) -> NDArray[n
 
 def net_weights(items: NDArray[np.int64], weights: NDArray[np.float64], *, n_items: int) -> NDArray[np.float64]:
     """Sum of an item's event weights, likes less dislikes. items: (n_events,), indexes below n_items."""
-    return np.bincount(items, weights=weights, minlength=n_items)
+    return np.asarray(np.bincount(items, weights=weights, minlength=n_items), dtype=np.float64)
 
 
 def strongest_weights(items: NDArray[np.int64], weights: NDArray[np.float64], *, n_items: int) -> NDArray[np.float64]:
@@ -93,9 +93,7 @@ def interests(
         return ()
     clusters = _clusters(vectors[rows], max_interests=max_interests, max_distance=max_distance)
     total = float(weights[rows].sum())
-    found = [
-        _interest(vectors, weights, rows[clusters == cluster], total=total) for cluster in np.unique(clusters)
-    ]
+    found = [_interest(vectors, weights, rows[clusters == cluster], total=total) for cluster in np.unique(clusters)]
     return tuple(sorted(found, key=lambda interest: (-interest.weight, interest.medoid)))
 
 

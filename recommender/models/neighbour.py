@@ -26,10 +26,8 @@ class NeighbourQuerySet(models.QuerySet["Neighbour"]):
             .order_by("-score", "neighbour_id")[:n]
         )
 
-    def votes(
-        self, weights: dict[int, float], *, without: Sequence[int]
-    ) -> list[tuple[int, float]]:
-        """(item, sum of weight times score) over the neighbours of the weighted items which may be shown, best first."""
+    def votes(self, weights: dict[int, float], *, without: Sequence[int]) -> list[tuple[int, float]]:
+        """(item, sum of weight times score) over those neighbours of the weighted items that may be shown, best first."""
         with connection.cursor() as cursor:
             cursor.execute(
                 """
