@@ -27,7 +27,7 @@ class NeighbourQuerySet(models.QuerySet["Neighbour"]):
         )
 
     def votes(self, weights: dict[int, float], *, without: Sequence[int]) -> list[tuple[int, float]]:
-        """(item, sum of weight times score) over those neighbours of the weighted items that may be shown, best first."""
+        """(item, sum of weight times score) over the weighted items' neighbours that may be shown, best first."""
         with connection.cursor() as cursor:
             cursor.execute(
                 """
