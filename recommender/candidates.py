@@ -64,7 +64,9 @@ class Pool:
     def top_label(self, place: int) -> int | None:
         """The label the candidate carries most surely, in the first taxonomy that has one."""
         own = self.labels[place]
-        return min(own, key=lambda label: (label.taxonomy_id, -label.confidence, label.label_id)).label_id if own else None
+        return (
+            min(own, key=lambda label: (label.taxonomy_id, -label.confidence, label.label_id)).label_id if own else None
+        )
 
 
 def user_state(user_external_id: str, recipe: Recipe) -> UserState:
@@ -96,7 +98,9 @@ def user_state(user_external_id: str, recipe: Recipe) -> UserState:
 
 def gather(state: UserState, recipe: Recipe, *, n: int) -> Pool:
     """The union of what the sources propose, filled up from popular and then from anything until it holds n."""
-    votes = dict(Neighbour.objects.votes(dict(state.recent_items), without=state.excluded)) if state.recent_items else {}
+    votes = (
+        dict(Neighbour.objects.votes(dict(state.recent_items), without=state.excluded)) if state.recent_items else {}
+    )
     proposed = _proposals(state, recipe, votes, n=n)
     item_ids = sorted(proposed)
     if len(item_ids) < n:

@@ -108,7 +108,11 @@ def _new_words(evidence: Mapping[str, object]) -> str:
     if not evidence["is_new"]:
         return ""
     users: int = evidence["users"]  # type: ignore[assignment]
-    taken = "nobody has taken it yet" if not users else f"only {users} {'user has' if users == 1 else 'users have'} taken it"
+    taken = (
+        "nobody has taken it yet"
+        if not users
+        else f"only {users} {'user has' if users == 1 else 'users have'} taken it"
+    )
     return f"New here: {taken}."
 
 

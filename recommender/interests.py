@@ -64,7 +64,7 @@ def rebuild(user_id: int, *, only_if_stale: bool = False) -> bool:
 
 
 def rebuild_many(user_ids: Sequence[int], *, only_if_stale: bool = False) -> int:
-    """Rebuild these users in one transaction each hundred; returns how many there were. Safe to run twice, or at once."""
+    """Rebuild these users, a transaction each hundred; returns how many there were. Safe to run twice, or at once."""
     built = 0
     for chunk in _chunks(sorted(set(user_ids))):
         built += _rebuild_chunk(chunk, vectors=None, only_if_stale=only_if_stale)
@@ -72,7 +72,7 @@ def rebuild_many(user_ids: Sequence[int], *, only_if_stale: bool = False) -> int
 
 
 def rebuild_all(*, on_progress: OnProgress | None = None) -> int:
-    """Rebuild every user who has events; vectors are read once. `on_progress(done, total, message)` after each chunk."""
+    """Rebuild every user who has events; vectors are read once. on_progress(done, total, message) after each chunk."""
     started = time.monotonic()
     user_ids = list(EndUser.objects.filter(last_event_id__isnull=False).order_by("id").values_list("id", flat=True))
     vectors = Vectors.load()

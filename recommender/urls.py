@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from recommender.api import events
+from recommender.api import events, recommendations
 from recommender.api import users as users_api
 from recommender.views import home, item_parts, users
 
 api_urlpatterns: list[URLPattern] = [
     path("events/", events.EventList.as_view(), name="api-events"),
     path("users/", users_api.UserList.as_view(), name="api-users"),
+    # A user's or an item's own id may hold slashes, so these come before the addresses that take the whole rest.
+    path(
+        "users/<path:external_id>/recommendations/",
+        recommendations.Recommendations.as_view(),
+        name="api-recommendations",
+    ),
+    path("items/<path:external_id>/neighbours/", recommendations.ItemNeighbours.as_view(), name="api-neighbours"),
     path("users/<path:external_id>/", users_api.UserDetail.as_view(), name="api-user"),
 ]
 

@@ -18,8 +18,9 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
-    path("api/v1/", include(catalog_urls.api_urlpatterns)),
+    # The recommender first: items/<id>/neighbours/ would else be read as an item's id.
     path("api/v1/", include(recommender_urls.api_urlpatterns)),
+    path("api/v1/", include(catalog_urls.api_urlpatterns)),
     path("", include(operations_urls.urlpatterns)),
     path("", include(recommender_urls.urlpatterns)),
     path("", include(catalog_urls.urlpatterns)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -67,6 +67,10 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
             prompt_version=prompt_version,
             label__is_deprecated=False,
         ).order_by("-suggested_at", "-pk")
+
+    def changed_since(self, moment: datetime) -> ItemLabelQuerySet:
+        """Suggested or decided after that moment."""
+        return self.filter(Q(suggested_at__gt=moment) | Q(decided_at__gt=moment))
 
     def awaiting_review(self) -> ItemLabelQuerySet:
         return self.current().filter(is_assigned=True, decision="")

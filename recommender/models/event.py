@@ -149,17 +149,19 @@ class EventQuerySet(models.QuerySet["Event"]):
     def pairs(self) -> list[tuple[int, int, float, float, int]]:
         """(user, item, first and last time as seconds since 1970, events) for each pair that a user liked or took.
 
-        Views and clicks count where nothing says the opposite: a purchase refunded or an item hidden is no pair.
+        Not where the last event takes it back: a purchase refunded or an item hidden is no pair.
         """
         with connection.cursor() as cursor:
             cursor.execute(
                 """
                 SELECT user_id, item_id,
-                       extract(epoch FROM min(occurred_at))::float8, extract(epoch FROM max(occurred_at))::float8, count(*)
+                       extract(epoch FROM min(occurred_at))::float8, extract(epoch FROM max(occurred_at))::float8,
+                       count(*)
                 FROM recommender_event
                 WHERE type <> 'impression'
                 GROUP BY user_id, item_id
-                HAVING (array_agg(type ORDER BY occurred_at DESC, id DESC))[1] NOT IN ('hide', 'refund', 'remove_from_cart')
+                HAVING (array_agg(type ORDER BY occurred_at DESC, id DESC))[1]
+                       NOT IN ('hide', 'refund', 'remove_from_cart')
                 """
             )
             return cursor.fetchall()

@@ -11,7 +11,6 @@ from pgvector.django import HalfVectorField
 from catalog.models import Item, Label
 from recommender.models.user import EndUser
 
-
 NEAREST_SQL = """
     SELECT found.item_id, v.position, 1 - found.distance
     FROM recommender_interestvector v
@@ -57,10 +56,11 @@ class InterestVectorQuerySet(models.QuerySet["InterestVector"]):
         The index is asked to go on until n rows passed the filter. Where it gives up before (a selective filter), the
         scan is repeated without it: exact, and for selective filters faster. See docs/decisions/0003.
         """
-        parameters = [list(without), n, user_id]
+        parameters = (list(without), n, user_id)
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
-                "SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', %s, true)",
+                "SELECT set_config('hnsw.iterative_scan', 'strict_order', true),"
+                " set_config('hnsw.ef_search', %s, true)",
                 [str(min(MAX_EF_SEARCH, max(40, n + len(without))))],
             )
             cursor.execute(NEAREST_SQL, parameters)
@@ -85,9 +85,7 @@ class InterestVectorQuerySet(models.QuerySet["InterestVector"]):
             )
             return cursor.fetchall()
 
-    def new_items(
-        self, user_id: int | None, n: int, *, below_users: int, without: Sequence[int] = ()
-    ) -> list[int]:
+    def new_items(self, user_id: int | None, n: int, *, below_users: int, without: Sequence[int] = ()) -> list[int]:
         """Recommendable items that fewer than `below_users` users took, the closest to any interest first.
 
         Among the newest of the catalog only; for a user without interests the newest come first.

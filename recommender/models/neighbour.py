@@ -34,10 +34,8 @@ class NeighbourQuerySet(models.QuerySet["Neighbour"]):
         found = self.liked().filter(item=item).select_related("neighbour").prefetch_related(tiles)
         return found.order_by("-score", "neighbour_id")[:n]
 
-    def votes(
-        self, weights: dict[int, float], *, without: Sequence[int]
-    ) -> list[tuple[int, float]]:
-        """(item, sum of weight times score) over the neighbours of the weighted items which may be shown, best first."""
+    def votes(self, weights: dict[int, float], *, without: Sequence[int]) -> list[tuple[int, float]]:
+        """(item, sum of weight times score) over the weighted items' neighbours that may be shown, best first."""
         with connection.cursor() as cursor:
             cursor.execute(
                 """
