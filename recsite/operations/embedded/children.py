@@ -55,9 +55,8 @@ def beat(home: Home, project: Path) -> Program:
     )
 
 
-def all_of(home: Home, project: Path, port: int) -> list[Program]:
+def background(home: Home, project: Path) -> list[Program]:
     return [
-        web(home, project, port),
         worker(home, project, "default"),
         worker(home, project, "events"),
         worker(home, project, "models", nice=10),

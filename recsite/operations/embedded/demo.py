@@ -28,7 +28,7 @@ def ensure_demo(demo: str) -> int | None:
     elif job.status == Job.Status.FAILED:
         jobs.retry(job)
     elif job.status == Job.Status.RUNNING:
-        # The start has just declared every worker gone, so nobody runs it.
+        # With the embedded database the start has just declared every worker gone: nobody runs it.
         jobs.requeue_silent()
         job.refresh_from_db()
         if job.status == Job.Status.FAILED:

@@ -54,6 +54,7 @@ class Launcher:
         self.options = options
         self.register = Register(home.run / "processes.json")
         self.supervisor = Supervisor(self.register, say, final_codes=frozenset({language_model.GIVE_UP}))
+        self.demo_job: int | None = None
         self._is_urgent = False
         self._is_stopping = False
 
@@ -101,13 +102,14 @@ class Launcher:
             jobs.workers_are_gone()
         login = admin_accounts.ensure_staff_account(self.home.root)
         key_path = api_keys.ensure_storefront_key(self.home.root)
-        programs = children.all_of(self.home, self.options.project, port)
-        for program in programs:
+        # The page first: everything else would only take its processor away.
+        self.supervisor.start(children.web(self.home, self.options.project, port))
+        self._wait_for_page(address)
+        for program in children.background(self.home, self.options.project):
             self.supervisor.start(program)
         if found_services.LLM_BASE_URL:
             self.supervisor.start(self._language_model(found_services.LLM_BASE_URL))
         self.demo_job = demo.ensure_demo(self.options.demo)
-        self._wait_for_page(address)
         say(self._block(address, login, key_path, time.monotonic() - started_at))
 
     def _start_servers(self) -> services.Services:
