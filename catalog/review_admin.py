@@ -23,6 +23,7 @@ from recsite.operations.errors import RecsiteError
 from recsite.operations.model_admin import PageAdmin, chip, link, meter, titled
 
 BADGE_LIMIT = 999
+DECISION_NAMES = [(str(value), str(name)) for value, name in ItemLabel.Decision.choices]
 STATE_CHIPS = {
     "": ("Suggested", "suggested"),
     ItemLabel.Decision.ACCEPTED: ("Accepted", "good"),
@@ -47,7 +48,7 @@ class DecisionFilter(admin.SimpleListFilter):
     parameter_name = "decision"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("waiting", "Waiting for review"), *ItemLabel.Decision.choices, ("unassigned", "Not assigned")]
+        return [("waiting", "Waiting for review"), *DECISION_NAMES, ("unassigned", "Not assigned")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() == "waiting":
