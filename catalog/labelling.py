@@ -1,0 +1,289 @@
+"""Item -> shortlist by embeddings -> language model -> suggestions. A LabelRequest row is the work until it is done.
+
+Every waiting item gets the embeddings' opinion first, which is cheap; the language model then replaces it. Work is
+claimed for a while, so that workers may share it and a dead one's comes back; no transaction spans a model call.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import structlog
+from django.conf import settings
+from django.db.models import Count, QuerySet
+from numpy.typing import NDArray
+
+from catalog import asking, shortlist, suggestions
+from catalog.asking import Work
+from catalog.embedding import embed_items, embed_labels, item_text, normalise
+from catalog.models import Item, ItemEmbedding, Label, LabelRequest, Taxonomy
+from catalog.providers import ChatModel, Embedder, ModelStatus, get_chat_model, get_embedder
+from catalog.shortlist import LabelSet
+from catalog.suggestions import Key
+
+log = structlog.get_logger(__name__)
+
+CLAIM_S = 180.0
+MAX_ATTEMPTS = 3
+STATUS_KEPT_S = 5.0
+Status = LabelRequest.Status
+
+
+@dataclass(frozen=True)
+class LabellingReport:
+    """What one call did. `remaining` is what another call could work on now; what waits for the model is not in it."""
+
+    provisional: int = 0
+    done: int = 0
+    copied: int = 0
+    failed: int = 0
+    remaining: int = 0
+
+    @property
+    def worked(self) -> int:
+        return self.provisional + self.done + self.copied + self.failed
+
+
+@dataclass(frozen=True)
+class LabellingCounts:
+    pending: int
+    provisional: int
+    done: int
+    failed: int
+
+
+def request_labels(item_ids: Sequence[int], *, taxonomy_ids: Sequence[int] | None = None) -> int:
+    """Ask for labels of these items' present text, by all active taxonomies or by those named. Returns how many rows
+    now wait that did not before; a text that was labelled or is waiting already is not asked about again."""
+    taxonomies = Taxonomy.objects.filter(is_active=True)
+    if taxonomy_ids is not None:
+        taxonomies = Taxonomy.objects.filter(pk__in=taxonomy_ids)
+    wanted = list(taxonomies.order_by("pk").values_list("pk", flat=True))
+    texts = dict(Item.objects.filter(pk__in=item_ids).order_by("pk").values_list("pk", "text_hash"))
+    before = LabelRequest.objects.filter(item_id__in=texts, taxonomy_id__in=wanted)
+    known = {(row.item_id, row.taxonomy_id): row.text_hash for row in before}
+    rows = [
+        LabelRequest(item_id=item_id, taxonomy_id=taxonomy_id, text_hash=text)
+        for item_id, text in texts.items()
+        for taxonomy_id in wanted
+        if known.get((item_id, taxonomy_id)) != text
+    ]
+    LabelRequest.objects.bulk_create(
+        rows,
+        batch_size=1000,
+        update_conflicts=True,
+        unique_fields=["item", "taxonomy"],
+        update_fields=["text_hash", "status", "attempts", "error", "claimed_until", "updated_at"],
+    )
+    return len(rows)
+
+
+def request_again(requests: QuerySet[LabelRequest]) -> int:
+    """Put failed or finished requests back to waiting: after a mended error, or for a new prompt or model."""
+    return requests.update(status=Status.PENDING, attempts=0, error="", claimed_until=None)
+
+
+def counts() -> LabellingCounts:
+    found = dict(LabelRequest.objects.values_list("status").annotate(n=Count("pk")).order_by())
+    return LabellingCounts(**{name: found.get(status, 0) for name, status in _STATUS_NAMES.items()})
+
+
+_STATUS_NAMES = {
+    "pending": Status.PENDING.value,
+    "provisional": Status.PROVISIONAL.value,
+    "done": Status.DONE.value,
+    "failed": Status.FAILED.value,
+}
+
+
+def label_waiting(
+    limit: int,
+    *,
+    requests: QuerySet[LabelRequest] | None = None,
+    chat_model: ChatModel | None = None,
+    embedder: Embedder | None = None,
+) -> LabellingReport:
+    """Label up to `limit` waiting requests (or of `requests`): those nobody looked at yet first, by embeddings; then,
+    where the language model answers, those that wait for it. Safe to run twice and beside itself."""
+    requests = LabelRequest.objects.all() if requests is None else requests
+    chat_model = chat_model or get_chat_model()
+    pending = LabelRequest.objects.filter(pk__in=requests.filter(status=Status.PENDING).values("pk"))
+    provisional = LabelRequest.objects.filter(pk__in=requests.filter(status=Status.PROVISIONAL).values("pk"))
+    report = LabellingReport()
+    is_ready = chat_model is not None and provisional.exists() and chat_model.status().state == "ready"
+    if batch := _with_present_text(pending.claim(limit, seconds=CLAIM_S)):
+        report = _label_by_embeddings(batch, chat_model, embedder or get_embedder())
+    elif chat_model is not None and is_ready:
+        batch = _with_present_text(provisional.claim(limit, seconds=CLAIM_S))
+        report, is_ready = _label_by_model(batch, chat_model, embedder or get_embedder())
+    remaining = pending.unclaimed().count() + (provisional.unclaimed().count() if is_ready else 0)
+    if report.worked:
+        log.info(
+            "labels_suggested",
+            done=report.done,
+            copied=report.copied,
+            provisional=report.provisional,
+            failed=report.failed,
+        )
+    return replace(report, remaining=remaining)
+
+
+def _with_present_text(batch: list[LabelRequest]) -> list[LabelRequest]:
+    """Those whose item still has the text they are about; the others are asked for anew."""
+    stale = [request for request in batch if request.text_hash != request.item.text_hash]
+    for request in stale:
+        request_labels([request.item_id], taxonomy_ids=[request.taxonomy_id])
+    return [request for request in batch if request not in stale]
+
+
+def _label_by_embeddings(
+    batch: list[LabelRequest], chat_model: ChatModel | None, embedder: Embedder
+) -> LabellingReport:
+    failed = _without_labels(batch)
+    copied = _copy(batch, chat_model)
+    works = _works([request for request in batch if request.pk not in failed], embedder, known=set(copied))
+    evidence_for = _evidence(works, embedder)
+    answers = {work.key: asking.by_embeddings(work, model=embedder.name, evidence_for=evidence_for) for work in works}
+    sure = {work.key for work in works if work.is_sure}
+    return LabellingReport(
+        done=suggestions.store(batch, {key: answers[key] for key in sure}, status=Status.DONE),
+        provisional=suggestions.store(
+            batch, {key: answer for key, answer in answers.items() if key not in sure}, status=Status.PROVISIONAL
+        ),
+        copied=suggestions.store(batch, copied, status=Status.DONE),
+        failed=suggestions.fail(failed, max_attempts=1),
+    )
+
+
+def _label_by_model(
+    batch: list[LabelRequest], chat_model: ChatModel, embedder: Embedder
+) -> tuple[LabellingReport, bool]:
+    """What was done, and whether the model was there to the end."""
+    copied = _copy(batch, chat_model)
+    works = _works(batch, embedder, known=set(copied))
+    answered, gone = asking.ask(works, chat_model)
+    evidence_for = _evidence([answer.work for answer in answered], embedder)
+    answers = {
+        answer.work.key: asking.by_model(answer.work, answer.shares, model=chat_model.name, evidence_for=evidence_for)
+        for answer in answered
+        if answer.shares is not None
+    }
+    errors = {answer.work.key: answer.error for answer in answered if answer.shares is None}
+    report = LabellingReport(
+        done=suggestions.store(batch, answers, status=Status.DONE),
+        copied=suggestions.store(batch, copied, status=Status.DONE),
+        failed=suggestions.fail(
+            {request.pk: errors[_key(request)] for request in batch if _key(request) in errors},
+            max_attempts=MAX_ATTEMPTS,
+        ),
+    )
+    if gone is not None:
+        log.warning("chat_model_unavailable", model=chat_model.name, reason=gone.message)
+        _forget_status()
+    settled = set(answers) | set(copied) | set(errors)
+    suggestions.release(request.pk for request in batch if _key(request) not in settled)
+    return report, gone is None
+
+
+def _key(request: LabelRequest) -> Key:
+    return request.text_hash, request.taxonomy_id
+
+
+def _copy(batch: Sequence[LabelRequest], chat_model: ChatModel | None) -> dict[Key, tuple[suggestions.Suggestion, ...]]:
+    """The model's answers about texts that it met before."""
+    if chat_model is None:
+        return {}
+    return suggestions.earlier_answers({_key(request) for request in batch}, model=chat_model.name)
+
+
+def _without_labels(batch: Sequence[LabelRequest]) -> dict[int, str]:
+    taxonomies = {request.taxonomy_id: request.taxonomy for request in batch}
+    usable = set(
+        Label.objects.filter(taxonomy_id__in=taxonomies).assignable().values_list("taxonomy_id", flat=True).distinct()
+    )
+    return {
+        request.pk: f"Taxonomy {request.taxonomy.slug!r} has no labels; add some, then run label_items --again."
+        for request in batch
+        if request.taxonomy_id not in usable
+    }
+
+
+def _works(batch: Sequence[LabelRequest], embedder: Embedder, *, known: set[Key]) -> list[Work]:
+    """One piece of work a distinct text and taxonomy. Embeds what has no vector yet."""
+    wanted = {_key(request): request for request in batch if _key(request) not in known}
+    if not wanted:
+        return []
+    embed_items([request.item_id for request in wanted.values()], embedder=embedder)
+    vectors = ItemEmbedding.objects.vectors_by_text({text for text, _ in wanted}, model=embedder.name)
+    centre, n_items = ItemEmbedding.objects.centre()
+    works: list[Work] = []
+    for taxonomy in {request.taxonomy_id: request.taxonomy for request in wanted.values()}.values():
+        labels = _label_set(taxonomy, embedder)
+        mine = [r for key, r in wanted.items() if r.taxonomy_id == taxonomy.pk and key[0] in vectors]
+        if not mine or not labels.ids:
+            continue
+        rows = np.stack([vectors[request.text_hash] for request in mine])
+        scores = shortlist.similarities(rows, labels, centre, n_items)
+        for request, score in zip(mine, scores, strict=True):
+            item = request.item
+            text = item_text(item.title, item.brand, item.description)
+            works.append(Work(_key(request), text, normalise(item.title), labels, score))
+    return works
+
+
+def _label_set(taxonomy: Taxonomy, embedder: Embedder) -> LabelSet:
+    embed_labels(taxonomy.pk, embedder=embedder)
+    labels = list(
+        Label.objects.filter(taxonomy=taxonomy, embedding__isnull=False)
+        .assignable()
+        .select_related("embedding")
+        .order_by("pk")
+    )
+    vectors = [np.asarray(label.embedding.vector, dtype=np.float32) for label in labels]
+    return LabelSet(
+        taxonomy_id=taxonomy.pk,
+        question=taxonomy.question,
+        is_single=taxonomy.choice == Taxonomy.Choice.SINGLE,
+        ids=tuple(label.pk for label in labels),
+        names=tuple(label.name for label in labels),
+        vectors=np.stack(vectors) if vectors else np.zeros((0, settings.EMBEDDING_DIM), dtype=np.float32),
+    )
+
+
+def _evidence(works: Sequence[Work], embedder: Embedder) -> Callable[[Work, int], str]:
+    """Work and label position -> the words of the item's title that lie closest to that label."""
+    by_title = {work.title: shortlist.phrases(work.title) for work in works}
+    distinct = sorted({phrase for phrases in by_title.values() for phrase in phrases})
+    vectors: dict[str, NDArray[np.float32]] = dict(zip(distinct, embedder.embed(distinct), strict=True))
+    return lambda work, position: shortlist.evidence(by_title[work.title], vectors, work.labels.vectors[position])
+
+
+_status_lock = threading.Lock()
+_status: tuple[float, ModelStatus] | None = None
+
+
+def model_status() -> ModelStatus:
+    """Whether the language model answers, asked at most every few seconds a process: pages call this freely."""
+    global _status
+    if settings.RECSITE_LLM == "off":
+        return ModelStatus(
+            "off", "", "The language model is switched off (RECSITE_LLM=off); labels come from embeddings alone."
+        )
+    model = get_chat_model()
+    if model is None:
+        return ModelStatus(
+            "off", "", "No language model is configured (LLM_BASE_URL); labels come from embeddings alone."
+        )
+    with _status_lock:
+        if _status is None or time.monotonic() - _status[0] > STATUS_KEPT_S:
+            _status = (time.monotonic(), model.status())
+        return _status[1]
+
+
+def _forget_status() -> None:
+    global _status
+    _status = None

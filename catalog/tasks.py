@@ -1,0 +1,87 @@
+"""The catalog's tasks: embed, label, and ring again for what was left behind. Each is safe to run twice."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+
+import structlog
+from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+from django.utils import timezone
+
+from catalog import embedding, labelling
+from catalog.models import Item, LabelRequest, Lease
+
+log = structlog.get_logger(__name__)
+
+SLICE_S = 25.0
+LEASE_S = 120.0
+BY_EMBEDDINGS_AT_ONCE = 256
+BY_MODEL_AT_ONCE = 24
+LEASE = "label_waiting_items"
+SWEPT_AT_ONCE = 512
+SWEEP_EVERY_S = 30
+# What was written within this time still has its own bell on the way.
+LEFT_BEHIND_AFTER = timedelta(seconds=60)
+
+
+@shared_task(soft_time_limit=540, time_limit=600)
+def embed_items(item_ids: list[int]) -> None:
+    """Vectors and first labels for these items at once; the language model takes its turn in label_waiting_items."""
+    embedding.embed_items(item_ids)
+    mine = LabelRequest.objects.filter(item_id__in=item_ids, status=LabelRequest.Status.PENDING)
+    while labelling.label_waiting(BY_EMBEDDINGS_AT_ONCE, requests=mine).worked:
+        pass
+    if not Lease.objects.is_taken(LEASE):
+        label_waiting_items.delay()
+
+
+@shared_task(bind=True, soft_time_limit=240, time_limit=300)
+def label_waiting_items(self: Any, holder: str = "") -> None:
+    """Label for about SLICE_S, then queue itself again while work remains, so that other tasks get their turn.
+
+    One drains at a time: whoever holds the lease. A bell that rings meanwhile finds it taken and does nothing.
+    """
+    holder = holder or self.request.id or "command"
+    if not Lease.objects.take(LEASE, holder, seconds=LEASE_S):
+        return
+    remaining = 0
+    try:
+        remaining = _drain_for(SLICE_S, holder)
+    except SoftTimeLimitExceeded:
+        remaining = 1
+        log.warning("labelling_slow", reason="A batch took longer than its time limit; it is tried again.")
+    except BaseException:
+        Lease.objects.release(LEASE, holder)
+        raise
+    if remaining:
+        label_waiting_items.delay(holder)
+    else:
+        Lease.objects.release(LEASE, holder)
+
+
+def _drain_for(seconds: float, holder: str) -> int:
+    """Returns how many requests could still be worked on now."""
+    until = monotonic() + seconds
+    while True:
+        has_new = LabelRequest.objects.filter(status=LabelRequest.Status.PENDING).unclaimed().exists()
+        report = labelling.label_waiting(BY_EMBEDDINGS_AT_ONCE if has_new else BY_MODEL_AT_ONCE)
+        if not report.worked:
+            return 0
+        if not report.remaining or monotonic() > until:
+            return report.remaining
+        Lease.objects.take(LEASE, holder, seconds=LEASE_S)
+
+
+@shared_task(soft_time_limit=60, time_limit=90)
+def sweep() -> None:
+    """Beat, every 30 s: rings for items without a vector and for requests that nobody works on."""
+    since = timezone.now() - LEFT_BEHIND_AFTER
+    unembedded = Item.objects.without_current_embedding().filter(updated_at__lt=since).order_by("pk")
+    # A bell that nobody heard until the next sweep is worth nothing: it expires, so that they never pile up.
+    if ids := list(unembedded.values_list("pk", flat=True)[:SWEPT_AT_ONCE]):
+        embed_items.apply_async((ids,), expires=SWEEP_EVERY_S)
+    if LabelRequest.objects.waiting().unclaimed().exists() and not Lease.objects.is_taken(LEASE):
+        label_waiting_items.apply_async(expires=SWEEP_EVERY_S)

@@ -1,0 +1,118 @@
+"""Catalog pages: the grid of items with search and facets, one item, and decisions about its labels."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext
+from django.views.decorators.http import require_GET, require_POST
+
+from catalog import browsing, labelling, review
+from catalog.models import Item, ItemLabel, LabelRequest
+from recsite.operations.access import staff_page
+from recsite.operations.errors import RecsiteError
+from recsite.operations.pages import Undo, page_of, toast, wants_fragment
+
+ITEMS_PER_PAGE = 48
+SIMILAR_ITEMS = 12
+
+
+@staff_page
+@require_GET
+def catalog(request: HttpRequest) -> HttpResponse:
+    browse = browsing.loosened(browsing.parse(request.GET))
+    page = page_of(browsing.items_for(browse).for_tiles(), request.GET.get("page"), per_page=ITEMS_PER_PAGE)
+    facets = browsing.facets_for(browse)
+    context = {
+        "browse": browse,
+        "page": page,
+        "facets": facets,
+        "chips": browsing.chips_for(browse, facets),
+        "sorts": browsing.SORTS,
+        "is_empty_catalog": not page.object_list and not browse.is_narrowed and not Item.objects.exists(),
+    }
+    return render(request, "catalog/_browse.html" if wants_fragment(request) else "catalog/catalog.html", context)
+
+
+@staff_page
+@require_GET
+def item(request: HttpRequest, external_id: str) -> HttpResponse:
+    found = get_object_or_404(Item.objects.select_related("embedding").for_tiles(), external_id=external_id)
+    return render(request, "catalog/item.html", {"item": found, **_labels_of(found)})
+
+
+def _labels_of(item: Item) -> dict[str, object]:
+    """Current item labels by taxonomy, what is still waiting, and suggestions that newer ones replaced."""
+    groups: dict[str, list[ItemLabel]] = defaultdict(list)
+    replaced: list[ItemLabel] = []
+    for item_label in ItemLabel.objects.filter(item=item).with_names():
+        if item_label.superseded_at is None:
+            groups[item_label.taxonomy.name].append(item_label)
+        else:
+            replaced.append(item_label)
+    waiting = LabelRequest.objects.filter(item=item).exclude(status=LabelRequest.Status.DONE)
+    return {
+        "label_groups": dict(groups),
+        "replaced_labels": replaced[:20],
+        "label_requests": list(waiting.select_related("taxonomy").order_by("taxonomy__position", "id")),
+        "model_status": labelling.model_status(),
+    }
+
+
+@staff_page
+@require_GET
+def item_similar(request: HttpRequest, pk: int) -> HttpResponse:
+    found = get_object_or_404(Item, pk=pk)
+    similar = list(Item.objects.beside(found, SIMILAR_ITEMS).for_tiles())
+    for other in similar:
+        other.likeness_words = f"{1.0 - other.distance:.2f}"  # type: ignore[attr-defined]
+    return render(request, "catalog/_similar.html", {"item": found, "similar": similar})
+
+
+@staff_page
+@require_POST
+def item_visibility(request: HttpRequest, pk: int) -> HttpResponse:
+    """Hide an item from every list, or show it again; answers with the part of the page that asked."""
+    found = get_object_or_404(Item.objects.for_tiles(), pk=pk)
+    is_hidden = request.POST.get("is_hidden") == "true"
+    if is_hidden != found.is_hidden:
+        found.is_hidden = is_hidden
+        found.save(update_fields=["is_hidden", "updated_at"])
+    if not wants_fragment(request):
+        return redirect("item", external_id=found.external_id)
+    is_head = request.POST.get("part") == "head"
+    message = gettext("Hidden: it is in no list from now on.") if is_hidden else gettext("Shown again.")
+    undo = Undo(
+        url=reverse("item-visibility", args=[pk]),
+        target=f"#item-head-{pk}" if is_head else f"#item-{pk}",
+        values={"is_hidden": "false" if is_hidden else "true", "part": "head" if is_head else ""},
+    )
+    response = render(request, "catalog/_item_head.html" if is_head else "catalog/_tile.html", {"item": found})
+    return toast(response, message, undo=undo)
+
+
+@staff_page
+@require_POST
+def item_label_decision(request: HttpRequest, pk: int) -> HttpResponse:
+    """Accept, reject or take back; answers with the item's labels as they are now."""
+    item_label = get_object_or_404(ItemLabel.objects.select_related("item"), pk=pk)
+    decision, message, kind = request.POST.get("decision", ""), "", "success"
+    try:
+        if decision == "accept":
+            review.accept([pk], reviewer=request.user)
+            message = gettext("Accepted.")
+        elif decision == "reject":
+            review.reject([pk], reviewer=request.user)
+            message = gettext("Rejected.")
+        elif decision == "undo":
+            review.undo(pk, reviewer=request.user)
+            message = gettext("Decision taken back.")
+        else:
+            message, kind = gettext("Choose accept, reject or undo."), "danger"
+    except RecsiteError as error:
+        message, kind = error.message, "danger"
+    context = {"item": item_label.item, **_labels_of(item_label.item)}
+    return toast(render(request, "catalog/_labels.html", context), message, kind=kind)

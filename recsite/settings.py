@@ -110,6 +110,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "django.template.context_processors.i18n",
                 "csp.context_processors.nonce",
+                "recsite.frame.frame",
             ],
         },
     },
@@ -157,8 +158,26 @@ CELERY_TASK_ROUTES = {
     "catalog.tasks.embed_*": {"queue": "models"},
     "catalog.tasks.label_*": {"queue": "models"},
     "recommender.tasks.rebuild_user_interests": {"queue": "events"},
+    "*.tasks.sweep": {"queue": "events"},
+}
+# A stopping worker gives its task three seconds, then hands the message back to the broker.
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 3.0
+# Sweeps ring again for rows left behind; an old ring is worth nothing, so it expires before the next.
+CELERY_BEAT_SCHEDULE = {
+    name: {"task": name, "schedule": 30.0, "options": {"expires": 25.0}}
+    for name in ("catalog.tasks.sweep", "recommender.tasks.sweep")
+}
+CELERY_BEAT_SCHEDULE = {
+    **{
+        name: {"task": name, "schedule": 30.0, "options": {"expires": 25.0}}
+        for name in ("catalog.tasks.sweep", "recommender.tasks.sweep")
+    },
+    "recommender.tasks.refresh_statistics": {"task": "recommender.tasks.refresh_statistics", "schedule": 3600.0},
 }
 CELERY_TIMEZONE = "UTC"
+
+# ---------------------------------------------------------------- recommendations
+SLATE_RETENTION_DAYS = env.int("SLATE_RETENTION_DAYS", default=90)
 
 # ---------------------------------------------------------------- models
 EMBEDDING_DIM = 384
@@ -176,10 +195,10 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["recsite.operations.authentication.HasScope"],
-    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
+    "DEFAULT_PAGINATION_CLASS": "recsite.operations.pagination.Pages",
     "PAGE_SIZE": 50,
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["recsite.operations.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_standardized_errors.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "recsite.operations.errors.exception_handler",
@@ -255,6 +274,7 @@ AUTH_PASSWORD_VALIDATORS = [
 # ---------------------------------------------------------------- logging
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 TESTING = "pytest" in sys.modules
+from recsite.appearance import UNFOLD  # noqa: E402, F401
 from recsite.operations.logs import logging_config  # noqa: E402  (settings must exist before logging is described)
 
 LOGGING = logging_config(level=LOG_LEVEL, as_json=PRODUCTION)

@@ -3,6 +3,25 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from catalog import urls as catalog_urls
+from recommender import urls as recommender_urls
+from recsite.operations import health
+from recsite.operations import urls as operations_urls
+
+urlpatterns = [
+    path("health/live/", health.live, name="health-live"),
+    path("health/ready/", health.ready, name="health-ready"),
+    path("admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
+    # The recommender first: items/<id>/neighbours/ would else be read as an item's id.
+    path("api/v1/", include(recommender_urls.api_urlpatterns)),
+    path("api/v1/", include(catalog_urls.api_urlpatterns)),
+    path("", include(operations_urls.urlpatterns)),
+    path("", include(recommender_urls.urlpatterns)),
+    path("", include(catalog_urls.urlpatterns)),
+]

@@ -2,6 +2,7 @@
 
 from catalog.models.item import Item, ItemEmbedding
 from catalog.models.item_label import ItemLabel, LabelRequest
+from catalog.models.lease import Lease
 from catalog.models.taxonomy import Label, LabelEmbedding, Taxonomy
 
-__all__ = ["Item", "ItemEmbedding", "ItemLabel", "Label", "LabelEmbedding", "LabelRequest", "Taxonomy"]
+__all__ = ["Item", "ItemEmbedding", "ItemLabel", "Label", "LabelEmbedding", "LabelRequest", "Lease", "Taxonomy"]

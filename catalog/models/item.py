@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
+from django.apps import apps
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchQuery, SearchVector, SearchVectorField, TrigramWordSimilarity
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import F, GeneratedField, Q
+from django.db.models import Avg, Count, F, Func, GeneratedField, Q
 from django.db.models.functions import Upper
 from numpy.typing import NDArray
 from pgvector.django import CosineDistance, HalfVectorField, HnswIndex
+
+MEAN_SAMPLE = 5_000
+
+LOOSE_SIMILARITY = 0.4  # pg_trgm's own threshold, 0.6, misses a letter dropped from a short word
 
 
 class ItemQuerySet(models.QuerySet["Item"]):
@@ -23,12 +30,45 @@ class ItemQuerySet(models.QuerySet["Item"]):
         """Items whose text has no vector yet, or changed since it got one."""
         return self.filter(Q(embedding__isnull=True) | ~Q(embedding__text_hash=F("text_hash")))
 
+    def with_embedding_hash(self) -> ItemQuerySet:
+        """Adds `embedding_hash`, the hash of the text that was embedded, without dragging the vector along."""
+        return self.annotate(embedding_hash=F("embedding__text_hash"))
+
     def nearest(self, vector: NDArray[np.float32], n: int) -> ItemQuerySet:
         """The n items closest by cosine distance (adds `distance`, 0..2); ties break by id."""
         return (
             self.filter(embedding__isnull=False)
             .annotate(distance=CosineDistance("embedding__vector", vector))
             .order_by("distance", "id")[:n]
+        )
+
+    def beside(self, item: Item, n: int) -> ItemQuerySet:
+        """The n items most like this one, itself left out; none while it has no embedding."""
+        embedding = ItemEmbedding.objects.filter(item=item).first()
+        if embedding is None:
+            return self.none()
+        return self.exclude(pk=item.pk).nearest(np.asarray(embedding.vector, dtype=np.float32), n)
+
+    def for_tiles(self) -> ItemQuerySet:
+        """With the labels that a tile shows, in one more query; `tile_labels` on each item."""
+        labels = apps.get_model("catalog", "ItemLabel").objects.effective().with_names()
+        return self.prefetch_related(models.Prefetch("labels", queryset=labels, to_attr="tile_labels"))
+
+    def newest_first(self) -> ItemQuerySet:
+        return self.order_by("-created_at", "-id")
+
+    def top_brands(self, n: int) -> list[tuple[str, int]]:
+        """The n brands with most items, each with its count."""
+        counted = self.order_by().exclude(brand="").values_list("brand").annotate(items=Count("pk"))
+        return list(counted.order_by("-items", "brand")[:n])
+
+    def count_by_state(self) -> dict[str, int]:
+        """How many are in_stock, sold_out, shown, hidden."""
+        return self.order_by().aggregate(
+            in_stock=Count("pk", filter=Q(is_in_stock=True)),
+            sold_out=Count("pk", filter=Q(is_in_stock=False)),
+            shown=Count("pk", filter=Q(is_hidden=False)),
+            hidden=Count("pk", filter=Q(is_hidden=True)),
         )
 
     def search(self, text: str) -> ItemQuerySet:
@@ -44,6 +84,12 @@ class ItemQuerySet(models.QuerySet["Item"]):
             )
             .order_by("-similarity", "id")
         )
+
+    def search_loosely(self, text: str) -> ItemQuerySet:
+        """Titles with a word somewhat like `text`, best first (adds `similarity`); reads every title, so only for
+        where `search` finds nothing."""
+        resembling = self.annotate(similarity=TrigramWordSimilarity(text, "title"))
+        return resembling.filter(similarity__gte=LOOSE_SIMILARITY).order_by("-similarity", "id")
 
 
 class Item(models.Model):
@@ -96,6 +142,43 @@ class Item(models.Model):
         return self.is_in_stock and not self.is_hidden
 
 
+class ItemEmbeddingQuerySet(models.QuerySet["ItemEmbedding"]):
+    def matrix(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Item ids, ascending, and their vectors (n, dim), read in pgvector's binary form."""
+        rows = list(
+            self.order_by("item_id")
+            .annotate(packed=Func(F("vector"), function="halfvec_send", output_field=models.BinaryField()))
+            .values_list("item_id", "packed")
+        )
+        ids = np.array([item_id for item_id, _ in rows], dtype=np.int64)
+        # Two bytes of dimension and two unused come before the components, big-endian halves.
+        packed = b"".join(bytes(vector)[4:] for _, vector in rows)
+        vectors = np.frombuffer(packed, dtype=">f2").astype(np.float32)
+        return ids, vectors.reshape(len(ids), settings.EMBEDDING_DIM)
+
+    def mean(self) -> NDArray[np.float32]:
+        """The mean of the first vectors by item id: enough to centre by, at a cost that does not grow."""
+        mean = self.order_by("item_id")[:MEAN_SAMPLE].aggregate(mean=Avg("vector"))["mean"]
+        return np.array(mean if mean is not None else np.zeros(settings.EMBEDDING_DIM), dtype=np.float32)
+
+    def vectors_by_text(self, text_hashes: Iterable[str], *, model: str) -> dict[str, NDArray[np.float32]]:
+        """text hash -> the vector this model gave that text, for those of the texts that some item has."""
+        rows = (
+            self.filter(item__text_hash__in=list(text_hashes), text_hash=F("item__text_hash"), model=model)
+            .order_by("text_hash", "item_id")
+            .distinct("text_hash")
+            .values_list("text_hash", "vector")
+        )
+        return {text_hash: np.asarray(vector, dtype=np.float32) for text_hash, vector in rows}
+
+    def centre(self) -> tuple[NDArray[np.float32], int]:
+        """The mean of all vectors, and of how many; zeros and 0 where there are none."""
+        found = self.aggregate(mean=Avg("vector"), n=Count("pk"))
+        if not found["n"]:
+            return np.zeros(settings.EMBEDDING_DIM, dtype=np.float32), 0
+        return np.asarray(found["mean"], dtype=np.float32), found["n"]
+
+
 class ItemEmbedding(models.Model):
     """Its own table, so that lists of items never drag vectors along."""
 
@@ -104,6 +187,8 @@ class ItemEmbedding(models.Model):
     model = models.CharField(max_length=100)
     text_hash = models.CharField(max_length=64)
     created_at = models.DateTimeField(auto_now=True)
+
+    objects = ItemEmbeddingQuerySet.as_manager()
 
     class Meta:
         indexes = [

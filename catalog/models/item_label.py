@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
-from django.db.models import F, Q
+from django.db import models, transaction
+from django.db.models import Count, F, Q
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from catalog.models.item import Item
 from catalog.models.taxonomy import Label, Taxonomy
 
+# A suggestion for a taxonomy of several choices counts where it is likelier than not.
+ASSIGN_FROM_CONFIDENCE = 0.5
+
 
 class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
+    def of_items(self, item_ids: Iterable[int]) -> ItemLabelQuerySet:
+        return self.filter(item_id__in=list(item_ids))
+
+    def locked(self) -> ItemLabelQuerySet:
+        """Locked until the transaction ends, always in the same order, with what a decision looks at."""
+        return self.select_for_update(of=("self",)).select_related("taxonomy", "reviewer").order_by("pk")
+
     def current(self) -> ItemLabelQuerySet:
         """Not superseded by a newer suggestion for the same item and taxonomy."""
         return self.filter(superseded_at__isnull=True)
@@ -25,8 +39,52 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
             .annotate(effective_label_id=Coalesce(F("final_label_id"), F("label_id")))
         )
 
+    def carrying(self, labels: models.QuerySet[Label]) -> ItemLabelQuerySet:
+        """Those that give their item one of `labels`."""
+        chosen = labels.values("pk")
+        return (
+            self.current()
+            .filter(is_assigned=True)
+            .filter(Q(final_label__in=chosen) | Q(final_label__isnull=True, label__in=chosen))
+        )
+
+    def told(self) -> ItemLabelQuerySet:
+        """What an item's reader is told, one query for all: assigned or decided, best first."""
+        return (
+            self.current()
+            .filter(Q(is_assigned=True) | ~Q(decision=""))
+            .select_related("label", "final_label", "taxonomy")
+            .order_by("taxonomy__position", "taxonomy_id", "rank", "id")
+        )
+
+    def answers_by_text(self, text_hashes: Iterable[str], *, model: str, prompt_version: str) -> ItemLabelQuerySet:
+        """What this model already said, with this prompt, about these texts, whichever item has them; newest first."""
+        return self.filter(
+            item__text_hash__in=list(text_hashes),
+            text_hash=F("item__text_hash"),
+            source=ItemLabel.Source.LANGUAGE_MODEL,
+            model=model,
+            prompt_version=prompt_version,
+            label__is_deprecated=False,
+        ).order_by("-suggested_at", "-pk")
+
+    def changed_since(self, moment: datetime) -> ItemLabelQuerySet:
+        """Suggested or decided after that moment."""
+        return self.filter(Q(suggested_at__gt=moment) | Q(decided_at__gt=moment))
+
     def awaiting_review(self) -> ItemLabelQuerySet:
         return self.current().filter(is_assigned=True, decision="")
+
+    def with_names(self) -> ItemLabelQuerySet:
+        """For display: taxonomy by taxonomy, surest first, with every name that a chip shows."""
+        return self.select_related("label", "final_label", "taxonomy", "reviewer").order_by(
+            "taxonomy__position", "taxonomy_id", "rank", "id"
+        )
+
+    def count_by_label(self) -> dict[int, int]:
+        """How many items carry each label, after corrections."""
+        counted = self.effective().values("effective_label_id").annotate(items=Count("item_id", distinct=True))
+        return dict(counted.order_by().values_list("effective_label_id", "items"))
 
 
 class ItemLabel(models.Model):
@@ -91,11 +149,46 @@ class ItemLabel(models.Model):
     def __str__(self) -> str:
         return f"{self.item_id} -> {self.label_id} ({self.confidence:.2f})"
 
+    @property
+    def shown_label(self) -> Label:
+        """The label a page names: the reviewer's where they corrected it, else the suggested one."""
+        return self.final_label or self.label
+
+    @property
+    def was_suggested(self) -> bool:
+        """Whether the model meant the item to have this label, or named it as an alternative only."""
+        if self.taxonomy.choice == Taxonomy.Choice.SINGLE:
+            return self.rank == 1
+        return self.confidence >= ASSIGN_FROM_CONFIDENCE
+
 
 class LabelRequestQuerySet(models.QuerySet["LabelRequest"]):
     def waiting(self) -> LabelRequestQuerySet:
         """Work not done: nobody labelled yet, or the language model was away and embeddings stood in."""
         return self.filter(status__in=[LabelRequest.Status.PENDING, LabelRequest.Status.PROVISIONAL])
+
+    def count_by_status(self) -> dict[str, int]:
+        return dict(self.order_by().values_list("status").annotate(rows=Count("pk")))
+
+    def unclaimed(self) -> LabelRequestQuerySet:
+        """Not in the hands of a worker, or of one that has been silent for longer than its claim."""
+        return self.filter(Q(claimed_until__isnull=True) | Q(claimed_until__lte=timezone.now()))
+
+    def claim(self, limit: int, *, seconds: float) -> list[LabelRequest]:
+        """Up to `limit` of these, newest first, that no other worker gets for so long; comes with item and taxonomy."""
+        with transaction.atomic():
+            ids = list(
+                self.unclaimed()
+                .select_for_update(of=("self",), skip_locked=True)
+                .order_by("-pk")
+                .values_list("pk", flat=True)[:limit]
+            )
+            LabelRequest.objects.filter(pk__in=ids).update(claimed_until=timezone.now() + timedelta(seconds=seconds))
+        return list(LabelRequest.objects.filter(pk__in=ids).select_related("item", "taxonomy").order_by("-pk"))
+
+    def locked(self) -> LabelRequestQuerySet:
+        """Locked until the transaction ends, always in the same order."""
+        return self.select_for_update(of=("self",)).order_by("pk")
 
 
 class LabelRequest(models.Model):
@@ -113,6 +206,9 @@ class LabelRequest(models.Model):
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING)
     attempts = models.PositiveSmallIntegerField(default=0)
     error = models.CharField(max_length=300, blank=True)
+    claimed_until = models.DateTimeField(
+        null=True, blank=True, help_text="A worker has it until then; a dead worker's claim runs out."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -120,7 +216,12 @@ class LabelRequest(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["item", "taxonomy"], name="label_request_unique")]
-        indexes = [models.Index(fields=["status", "id"], name="label_request_status")]
+        indexes = [
+            models.Index(fields=["status", "id"], name="label_request_status"),
+            models.Index(
+                fields=["claimed_until"], condition=Q(claimed_until__isnull=False), name="label_request_claimed"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"label item {self.item_id} against {self.taxonomy_id}: {self.status}"

@@ -1,0 +1,95 @@
+"""The models behind the catalog: who turns text into vectors and who answers questions. Vendors appear only here.
+
+Importing this package loads no vendor: torch is a matter for workers, the web process only asks `model_status()`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from django.conf import settings
+from numpy.typing import NDArray
+
+from catalog.prompts import Prompt
+
+ModelState = Literal["ready", "loading", "off", "unreachable"]
+
+
+@dataclass(frozen=True)
+class ModelStatus:
+    state: ModelState
+    model: str
+    detail: str
+
+
+class Embedder(Protocol):
+    @property
+    def name(self) -> str:
+        """What is stored beside each vector; another name means that vectors must be made again."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(len(texts), EMBEDDING_DIM) unit rows, in the order of `texts`; (0, EMBEDDING_DIM) for none."""
+        ...
+
+
+class ChatModel(Protocol):
+    @property
+    def name(self) -> str:
+        """What is stored beside each suggestion, so that an answer can be traced to who gave it."""
+        ...
+
+    @property
+    def concurrency(self) -> int:
+        """How many questions may be under way at once."""
+        ...
+
+    def first_token_probabilities(self, prompt: Prompt, options: Sequence[str]) -> Mapping[str, float]:
+        """How likely each option is to be the first token of the reply: >= 0, sum <= 1; the rest went elsewhere.
+
+        Raises UnavailableError where the model is away, InvalidInputError where it refuses this prompt.
+        """
+        ...
+
+    def status(self) -> ModelStatus:
+        """Asks the server, with a short timeout; never raises."""
+        ...
+
+
+_lock = threading.Lock()
+_embedder: Embedder | None = None
+_chat_model: ChatModel | None = None
+
+
+def get_embedder() -> Embedder:
+    """The process's embedder; the first call loads its weights (about 3 s)."""
+    global _embedder
+    with _lock:
+        if _embedder is None:
+            from catalog.providers.minilm import MiniLmEmbedder
+
+            _embedder = MiniLmEmbedder()
+        return _embedder
+
+
+def get_chat_model() -> ChatModel | None:
+    """The configured language model, or None where there is none (RECSITE_LLM=off, or no address)."""
+    global _chat_model
+    if not settings.LLM_BASE_URL:
+        return None
+    with _lock:
+        if _chat_model is None:
+            from catalog.providers.openai_compatible import OpenAiCompatibleChatModel
+
+            _chat_model = OpenAiCompatibleChatModel(
+                base_url=settings.LLM_BASE_URL,
+                api_key=settings.LLM_API_KEY,
+                model=settings.LLM_MODEL,
+                timeout_s=settings.LLM_TIMEOUT_S,
+                concurrency=settings.LLM_CONCURRENCY,
+            )
+        return _chat_model

@@ -1,6 +1,6 @@
 """Users, their events and interests, what items have in common, and the slates that were served."""
 
-from recommender.models.event import Event
+from recommender.models.event import Event, NewEvent, StoredEvent
 from recommender.models.interest import InterestLabel, InterestVector
 from recommender.models.neighbour import ItemStatistics, Neighbour
 from recommender.models.slate import Slate, SlateItem
@@ -14,7 +14,9 @@ __all__ = [
     "InterestVector",
     "ItemStatistics",
     "Neighbour",
+    "NewEvent",
     "Slate",
     "SlateItem",
+    "StoredEvent",
     "Strategy",
 ]

@@ -2,15 +2,204 @@
 
 from __future__ import annotations
 
-from django.db import models
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from django.db import connection, models
+from django.db.models import Count, F, Q, Window
+from django.db.models.functions import RowNumber, TruncDay, TruncWeek
 
 from catalog.models import Item
 from recommender.models.user import EndUser
+
+NEWEST_ACTIVE_DAYS = """
+WITH RECURSIVE active (day) AS (
+    (SELECT date_trunc('day', occurred_at, 'UTC') FROM recommender_event ORDER BY occurred_at DESC LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT date_trunc('day', occurred_at, 'UTC') FROM recommender_event
+        WHERE occurred_at < active.day ORDER BY occurred_at DESC LIMIT 1
+    )
+    FROM active WHERE active.day IS NOT NULL
+)
+SELECT day FROM active WHERE day IS NOT NULL LIMIT %s
+"""
+
+
+@dataclass(frozen=True)
+class NewEvent:
+    """A row about to be written. `external_id` None: the client gave it no id, so it can not be told from a repeat."""
+
+    external_id: str | None
+    user_id: int
+    item_id: int
+    type: str
+    value: float
+    price: Decimal | None
+    basket: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True)
+class StoredEvent:
+    id: int
+    user_id: int
+    occurred_at: datetime
+    external_id: str | None
+
+
+_COLUMNS = "external_id, user_id, item_id, type, value, price, basket, occurred_at"
 
 
 class EventQuerySet(models.QuerySet["Event"]):
     def newest_first(self) -> EventQuerySet:
         return self.order_by("-occurred_at", "-id")
+
+    def insert_new(self, rows: Sequence[NewEvent]) -> list[StoredEvent]:
+        """Write rows whose external_id is not stored yet, and return those written, in order."""
+        if not rows:
+            return []
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO recommender_event ({_COLUMNS}, received_at)"  # noqa: S608  (a constant)
+                f" SELECT {_COLUMNS}, now() FROM unnest(%s::varchar[], %s::bigint[], %s::bigint[], %s::varchar[],"
+                " %s::float8[], %s::numeric[], %s::varchar[], %s::timestamptz[]) WITH ORDINALITY"
+                f" AS incoming ({_COLUMNS}, position) ORDER BY position"
+                " ON CONFLICT (external_id) DO NOTHING RETURNING id, user_id, occurred_at, external_id",
+                [
+                    [row.external_id for row in rows],
+                    [row.user_id for row in rows],
+                    [row.item_id for row in rows],
+                    [row.type for row in rows],
+                    [row.value for row in rows],
+                    [row.price for row in rows],
+                    [row.basket for row in rows],
+                    [row.occurred_at for row in rows],
+                ],
+            )
+            return [StoredEvent(*row) for row in sorted(cursor.fetchall(), key=lambda row: row[0])]
+
+    def copy_new(self, rows: Iterable[tuple[object, ...]]) -> int:
+        """Bulk load by COPY; rows are tuples in NewEvent's order. Skips stored external_ids; returns how many were new.
+
+        Must run inside a transaction. Leaves EndUser.last_event_id alone; see EndUserQuerySet.note_all_events.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "CREATE TEMPORARY TABLE IF NOT EXISTS incoming_event (external_id varchar, user_id bigint,"
+                " item_id bigint, type varchar, value float8, price numeric, basket varchar, occurred_at timestamptz)"
+                " ON COMMIT DROP"
+            )
+            with cursor.copy(f"COPY incoming_event ({_COLUMNS}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+            cursor.execute(
+                f"INSERT INTO recommender_event ({_COLUMNS}, received_at)"  # noqa: S608  (a constant)
+                f" SELECT {_COLUMNS}, now() FROM incoming_event ON CONFLICT (external_id) DO NOTHING"
+            )
+            written = int(cursor.rowcount)
+            cursor.execute("DROP TABLE incoming_event")
+        return written
+
+    def refresh_planner(self) -> None:
+        """Let the planner know about rows that a bulk load has just written."""
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE recommender_event")
+
+    def telling(self) -> EventQuerySet:
+        """Events that say something about the user: everything but having been shown an item."""
+        return self.exclude(type=Event.Type.IMPRESSION)
+
+    def latest_of(self, user_ids: Sequence[int], limit: int) -> EventQuerySet:
+        """The newest `limit` telling events of each user; by user, newest first."""
+        newest = Window(RowNumber(), partition_by=F("user_id"), order_by=[F("occurred_at").desc(), F("id").desc()])
+        return (
+            self.telling()
+            .filter(user_id__in=user_ids)
+            .annotate(recency=newest)
+            .filter(recency__lte=limit)
+            .order_by("user_id", "-occurred_at", "-id")
+        )
+
+    def newest_of(self, user_id: int, limit: int) -> list[tuple[int, str, float, datetime]]:
+        """(item, type, value, time) of the user's newest `limit` telling events."""
+        newest = self.telling().filter(user_id=user_id).newest_first()
+        return list(newest.values_list("item_id", "type", "value", "occurred_at")[:limit])
+
+    def behind(self, user: EndUser) -> int:
+        """How many of the user's events the interest vectors do not know yet."""
+        return self.filter(user=user, id__gt=user.interests_event_id or 0).count()
+
+    def newest_time(self) -> datetime | None:
+        """When the newest event happened: what "recently" is measured from, so that old data is not all stale."""
+        return self.order_by("-occurred_at").values_list("occurred_at", flat=True).first()
+
+    def settled_items(self, user_id: int, *, as_of: datetime, window_days: int) -> list[int]:
+        """Items the user took within the window, or ever asked to hide: not to be recommended again."""
+        taken = self.filter(
+            user_id=user_id, type=Event.Type.PURCHASE, occurred_at__gt=as_of - timedelta(days=window_days)
+        )
+        hidden = self.filter(user_id=user_id, type=Event.Type.HIDE)
+        return sorted(
+            taken.order_by().values_list("item_id", flat=True).union(hidden.values_list("item_id", flat=True))
+        )
+
+    def pairs(self) -> list[tuple[int, int, float, float, int]]:
+        """(user, item, first and last time as seconds since 1970, events) for each pair that a user liked or took.
+
+        Not where the last event takes it back: a purchase refunded or an item hidden is no pair.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT user_id, item_id,
+                       extract(epoch FROM min(occurred_at))::float8, extract(epoch FROM max(occurred_at))::float8,
+                       count(*)
+                FROM recommender_event
+                WHERE type <> 'impression'
+                GROUP BY user_id, item_id
+                HAVING (array_agg(type ORDER BY occurred_at DESC, id DESC))[1]
+                       NOT IN ('hide', 'refund', 'remove_from_cart')
+                """
+            )
+            return cursor.fetchall()
+
+    def before(self, occurred_at: datetime, pk: int) -> EventQuerySet:
+        """What comes after this event in newest-first order; pages by key, so that new events shift nothing."""
+        return self.filter(Q(occurred_at__lt=occurred_at) | Q(occurred_at=occurred_at, pk__lt=pk))
+
+    def newest_active_days(self, n: int) -> list[datetime]:
+        """The starts (UTC) of the n newest days that have events, newest first.
+
+        Skips from day to day through the index on occurred_at: n look-ups, however many events there are.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(NEWEST_ACTIVE_DAYS, [n])
+            return [row[0] for row in cursor.fetchall()]
+
+    def count_by_day(self, since: datetime) -> list[tuple[datetime, int]]:
+        """(day, events) of each day with events, oldest first."""
+        days = self.filter(occurred_at__gte=since).annotate(day=TruncDay("occurred_at", tzinfo=UTC)).order_by()
+        return list(days.values_list("day").annotate(events=Count("pk")).order_by("day"))
+
+    def users_by_day(self, since: datetime) -> list[tuple[datetime, int]]:
+        """(day, users with an event) of each day with events, oldest first."""
+        days = self.filter(occurred_at__gte=since).annotate(day=TruncDay("occurred_at", tzinfo=UTC)).order_by()
+        return list(days.values_list("day").annotate(users=Count("user_id", distinct=True)).order_by("day"))
+
+    def count_by_week(self, item: Item, weeks: int) -> list[tuple[datetime, int]]:
+        """(week, events) of the item's last `weeks` weeks before its newest event, weeks without any included."""
+        newest = self.filter(item=item).newest_first().values_list("occurred_at", flat=True).first()
+        if newest is None:
+            return []
+        monday = (newest - timedelta(days=newest.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
+        starts = [monday - timedelta(weeks=back) for back in range(weeks - 1, -1, -1)]
+        found = self.filter(item=item, occurred_at__gte=starts[0]).order_by()
+        by_week = found.annotate(week=TruncWeek("occurred_at", tzinfo=UTC)).values_list("week")
+        counted = dict(by_week.annotate(events=Count("pk")))
+        return [(start, counted.get(start, 0)) for start in starts]
 
 
 class Event(models.Model):

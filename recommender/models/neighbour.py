@@ -2,9 +2,81 @@
 
 from __future__ import annotations
 
-from django.db import models
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
-from catalog.models import Item
+from django.db import connection, models
+
+from catalog.models import Item, ItemLabel
+
+
+REBUILD_LOCK = 4_202
+
+
+class NeighbourQuerySet(models.QuerySet["Neighbour"]):
+    def liked(self) -> NeighbourQuerySet:
+        """Only what goes together; the rows below 0 say what does not."""
+        return self.filter(score__gt=0)
+
+    def strongest_of(self, item_id: int, n: int) -> NeighbourQuerySet:
+        """The n items that go best with this one and may be shown."""
+        return (
+            self.liked()
+            .filter(item_id=item_id, neighbour__is_hidden=False, neighbour__is_in_stock=True)
+            .select_related("neighbour")
+            .order_by("-score", "neighbour_id")[:n]
+        )
+
+    def taken_after(self, item: Item, n: int) -> NeighbourQuerySet:
+        """The n strongest for staff to see, hidden and sold-out ones too, with the labels that their tiles show."""
+        labels = ItemLabel.objects.effective().with_names()
+        tiles = models.Prefetch("neighbour__labels", queryset=labels, to_attr="tile_labels")
+        found = self.liked().filter(item=item).select_related("neighbour").prefetch_related(tiles)
+        return found.order_by("-score", "neighbour_id")[:n]
+
+    def votes(self, weights: dict[int, float], *, without: Sequence[int]) -> list[tuple[int, float]]:
+        """(item, sum of weight times score) over the weighted items' neighbours that may be shown, best first."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT n.neighbour_id, sum(history.weight * n.score) AS vote
+                FROM unnest(%s::bigint[], %s::float8[]) AS history(item_id, weight)
+                JOIN recommender_neighbour n ON n.item_id = history.item_id
+                JOIN catalog_item i ON i.id = n.neighbour_id AND i.is_in_stock AND NOT i.is_hidden
+                JOIN catalog_itemembedding e ON e.item_id = i.id
+                WHERE n.neighbour_id <> ALL(%s::bigint[])
+                GROUP BY n.neighbour_id
+                ORDER BY vote DESC, n.neighbour_id
+                """,
+                [list(weights), list(weights.values()), list(without)],
+            )
+            return cursor.fetchall()
+
+    def ties(self, item_ids: Sequence[int], neighbour_ids: Sequence[int]) -> list[tuple[int, int, float, int]]:
+        """(item, neighbour, score, users) of the pairs between the two that some users made and that speak for it."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT item_id, neighbour_id, score, users FROM recommender_neighbour
+                WHERE neighbour_id = ANY(%s::bigint[]) AND item_id = ANY(%s::bigint[]) AND score > 0 AND users > 0
+                """,
+                [list(neighbour_ids), list(item_ids)],
+            )
+            return cursor.fetchall()
+
+    def lock_rebuild(self) -> None:
+        """Until the transaction ends, nobody else rebuilds the statistics."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [REBUILD_LOCK])
+
+    def replace_all(self, rows: Iterable[tuple[int, int, float, int]], *, built_at: datetime) -> None:
+        """Delete every row and COPY (item, neighbour, score, users) instead. Call it inside a transaction."""
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM recommender_neighbour")
+            statement = "COPY recommender_neighbour (item_id, neighbour_id, score, users, built_at) FROM STDIN"
+            with cursor.copy(statement) as copy:
+                for row in rows:
+                    copy.write_row((*row, built_at))
 
 
 class Neighbour(models.Model):
@@ -12,9 +84,11 @@ class Neighbour(models.Model):
 
     item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="neighbours")
     neighbour = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="+")
-    score = models.FloatField(help_text="Strength, 0..1; comparable between items.")
+    score = models.FloatField(help_text="Strength, -1..1; comparable between items, below 0 for what is avoided.")
     users = models.PositiveIntegerField(help_text="How many users did so.")
     built_at = models.DateTimeField(auto_now_add=True)
+
+    objects = NeighbourQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["item", "neighbour"], name="neighbour_unique")]
@@ -22,6 +96,51 @@ class Neighbour(models.Model):
 
     def __str__(self) -> str:
         return f"{self.item_id} -> {self.neighbour_id}: {self.score:.3f}"
+
+
+class ItemStatisticsQuerySet(models.QuerySet["ItemStatistics"]):
+    def most_popular(self, n: int, *, without: Sequence[int] = ()) -> list[int]:
+        """Ids of the n most popular items that may be shown."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT s.item_id FROM recommender_itemstatistics s
+                JOIN catalog_item i ON i.id = s.item_id AND i.is_in_stock AND NOT i.is_hidden
+                JOIN catalog_itemembedding e ON e.item_id = i.id
+                WHERE s.item_id <> ALL(%s::bigint[])
+                ORDER BY s.popularity DESC, s.item_id LIMIT %s
+                """,
+                [list(without), n],
+            )
+            return [item_id for (item_id,) in cursor.fetchall()]
+
+    def of_items(self, item_ids: Sequence[int]) -> list[tuple[int, str, float, int, int]]:
+        """(item, title, popularity, users, recent users) of every one of these items, by id; zeros without events."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT i.id, i.title, coalesce(s.popularity, 0), coalesce(s.users, 0), coalesce(s.recent_users, 0)
+                FROM catalog_item i LEFT JOIN recommender_itemstatistics s ON s.item_id = i.id
+                WHERE i.id = ANY(%s::bigint[]) ORDER BY i.id
+                """,
+                [list(item_ids)],
+            )
+            return cursor.fetchall()
+
+    def replace_all(
+        self, rows: Iterable[tuple[int, int, int, int, float, float, float]], *, built_at: datetime
+    ) -> None:
+        """Delete every row and COPY these: item, events, users, recent users, popularity, first and last event (s)."""
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM recommender_itemstatistics")
+            statement = (
+                "COPY recommender_itemstatistics (item_id, events, users, recent_users, popularity,"
+                " first_event_at, last_event_at, built_at) FROM STDIN"
+            )
+            with cursor.copy(statement) as copy:
+                for *counts, first_s, last_s in rows:
+                    first, last = datetime.fromtimestamp(first_s, UTC), datetime.fromtimestamp(last_s, UTC)
+                    copy.write_row((*counts, first, last, built_at))
 
 
 class ItemStatistics(models.Model):
@@ -33,6 +152,8 @@ class ItemStatistics(models.Model):
     first_event_at = models.DateTimeField(null=True, blank=True)
     last_event_at = models.DateTimeField(null=True, blank=True)
     built_at = models.DateTimeField(auto_now=True)
+
+    objects = ItemStatisticsQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "item statistics"

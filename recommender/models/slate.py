@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, date, timedelta
 
 from django.db import models
+from django.db.models import Aggregate, Count, F
+from django.db.models.functions import TruncDate
+from django.utils import timezone
 
 from catalog.models import Item
 from recommender.models.strategy import Strategy
 from recommender.models.user import EndUser
 
 
+class Median(Aggregate):
+    template = "percentile_cont(0.5) WITHIN GROUP (ORDER BY %(expressions)s)"
+    output_field = models.FloatField()
+
+
 class SlateQuerySet(models.QuerySet["Slate"]):
     def newest_first(self) -> SlateQuerySet:
         return self.order_by("-served_at", "-id")
+
+    def summary_by_day(self, days: int) -> list[tuple[date, int, float]]:
+        """(day, slates, median ms) of each of the last `days` days with slates, oldest first."""
+        since = timezone.now() - timedelta(days=days)
+        by_day = self.filter(served_at__gte=since).order_by().annotate(day=TruncDate("served_at", tzinfo=UTC))
+        return list(by_day.values_list("day").annotate(slates=Count("pk"), median=Median("took_ms")).order_by("day"))
+
+    def showing(self, item: Item) -> SlateQuerySet:
+        """Slates that the item was in, each with the position it had (adds `item_position`)."""
+        return self.filter(items__item=item).annotate(item_position=F("items__position")).select_related("user")
 
 
 class Slate(models.Model):

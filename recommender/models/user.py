@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from django.db import models
-from django.db.models import F, Q
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from django.apps import apps
+from django.db import connection, models
+from django.db.models import Count, F, OuterRef, Prefetch, Q, Subquery
+from django.db.models.functions import Coalesce
+
+INTERESTS_LOCK = 4_201
 
 
 class EndUserQuerySet(models.QuerySet["EndUser"]):
@@ -12,6 +19,84 @@ class EndUserQuerySet(models.QuerySet["EndUser"]):
         return self.filter(last_event_id__isnull=False).filter(
             Q(interests_event_id__isnull=True) | Q(interests_event_id__lt=F("last_event_id"))
         )
+
+    def search(self, text: str) -> EndUserQuerySet:
+        """Users whose external id contains `text`."""
+        return self.filter(external_id__icontains=text)
+
+    def most_recent_first(self) -> EndUserQuerySet:
+        return self.order_by(F("last_event_at").desc(nulls_last=True), "-id")
+
+    def with_event_count(self) -> EndUserQuerySet:
+        """Adds `event_count`, counted for the rows that are fetched only; slice first."""
+        events = apps.get_model("recommender", "Event").objects.filter(user=OuterRef("pk")).order_by()
+        counted = events.values("user").annotate(rows=Count("pk")).values("rows")
+        return self.annotate(event_count=Coalesce(Subquery(counted), 0))
+
+    def with_interest_labels(self) -> EndUserQuerySet:
+        """The strongest interest labels of each user in one more query; `shown_interests` on each user."""
+        labels = (
+            apps.get_model("recommender", "InterestLabel").objects.select_related("label").order_by("-weight", "id")
+        )
+        return self.prefetch_related(Prefetch("interest_labels", queryset=labels, to_attr="shown_interests"))
+
+    def create_missing(self, external_ids: Iterable[str]) -> None:
+        """Create the users nobody knows yet; in one order everywhere, so that writers wait instead of deadlocking."""
+        EndUser.objects.bulk_create(
+            [EndUser(external_id=external_id) for external_id in sorted(set(external_ids))],
+            ignore_conflicts=True,
+            batch_size=1000,
+        )
+
+    def locked_or_created(self, external_ids: Iterable[str]) -> dict[str, int]:
+        """external_id -> id, all locked until the transaction ends, so that a user's events get ids in commit order."""
+        wanted = set(external_ids)
+        found: dict[str, int] = {}
+        # Again only where a user was erased between the two statements.
+        while missing := wanted - found.keys():
+            self.create_missing(missing)
+            rows = self.filter(external_id__in=missing).order_by("external_id").select_for_update()
+            found |= dict(rows.values_list("external_id", "pk"))
+        return found
+
+    def note_events(self, events: Sequence[tuple[int, int, datetime]]) -> None:
+        """Move last_event_id and last_event_at forward, never back. events: (user_id, event_id, occurred_at)."""
+        if not events:
+            return
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE recommender_enduser AS u SET last_event_id = GREATEST(u.last_event_id, n.event_id),"
+                " last_event_at = GREATEST(u.last_event_at, n.occurred_at) FROM"
+                " (SELECT user_id, max(event_id) AS event_id, max(occurred_at) AS occurred_at"
+                " FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[]) AS noted (user_id, event_id, occurred_at)"
+                " GROUP BY user_id) AS n WHERE u.id = n.user_id",
+                [list(column) for column in zip(*events, strict=True)],
+            )
+
+    def note_all_events(self) -> None:
+        """The same for everybody, read from the stored events; for after a bulk load."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE recommender_enduser AS u SET last_event_id = n.event_id, last_event_at = n.occurred_at FROM"
+                " (SELECT user_id, max(id) AS event_id, max(occurred_at) AS occurred_at FROM recommender_event"
+                " GROUP BY user_id) AS n WHERE u.id = n.user_id AND u.last_event_id IS DISTINCT FROM n.event_id"
+            )
+
+    def with_newer_embeddings(self, since: datetime) -> EndUserQuerySet:
+        """Users of an item that was embedded after `since` and after their interests were built."""
+        return self.filter(
+            events__item__embedding__created_at__gte=since,
+            events__item__embedding__created_at__gt=F("interests_built_at"),
+        ).distinct()
+
+    def lock_interests(self, user_ids: Sequence[int]) -> None:
+        """Until the transaction ends, nobody else rebuilds these users' interests. Events can still be recorded."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(%s, (wanted.id %% 2147483647)::int)"
+                " FROM (SELECT unnest(%s::bigint[]) AS id ORDER BY 1) wanted",
+                [INTERESTS_LOCK, sorted(user_ids)],
+            )
 
 
 class EndUser(models.Model):

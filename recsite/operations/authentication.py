@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 from rest_framework import exceptions, permissions
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from recsite.operations.models import ApiKey
+
+if TYPE_CHECKING:
+    # rest_framework.views imports this module through the settings.
+    from rest_framework.views import APIView
 
 READ_METHODS = frozenset(permissions.SAFE_METHODS)
 

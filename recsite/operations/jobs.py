@@ -13,18 +13,26 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import structlog
+from celery import current_app
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from recsite.operations.errors import ConflictError, RecsiteError
 from recsite.operations.models import Job
 
 log = structlog.get_logger(__name__)
 
+# The task that runs a kind of job, by name: this app knows no other. A kind not named here is run by a command.
+TASKS = {
+    "load_demo": "recommender.tasks.load_demo",
+    "rebuild_statistics": "recommender.tasks.rebuild_statistics_job",
+}
 HEARTBEAT_S = 1.0
 SILENT_S = 120
 
@@ -47,6 +55,11 @@ class Progress:
     def advance(self, steps: int = 1, *, message: str = "", rejected: int = 0) -> None:
         self.job.done += steps
         self.job.rejected += rejected
+        self._write(message, force=False)
+
+    def report(self, done: int, total: int, message: str = "") -> None:
+        """For services that count for themselves: so much of so much is done."""
+        self.job.done, self.job.total = done, total
         self._write(message, force=False)
 
     def describe(self, **details: Any) -> None:
@@ -145,6 +158,28 @@ def retry(job: Job) -> None:
     )
     if not again:
         raise ConflictError(f"Job {job.pk} has not failed; only failed or cancelled jobs can be retried.")
+
+
+def run_again(job: Job) -> None:
+    """Queue an ended job again and ring for it. Raises ConflictError where it can not be, before anything changed."""
+    if job.kind not in TASKS:
+        raise ConflictError(f"Job {job.pk} was run by a command ({job.kind}); run that command again.")
+    retry(job)
+    transaction.on_commit(lambda: ring(job))
+
+
+def ring(job: Job) -> None:
+    """Tell a worker that the job waits. Where the broker is away, the job stays queued and the sweep rings again."""
+    try:
+        current_app.send_task(TASKS[job.kind], args=[job.pk])
+    except OperationalError as error:
+        log.warning("bell_not_rung", task=TASKS[job.kind], job=job.pk, reason=str(error))
+
+
+def workers_are_gone() -> int:
+    """Make every running job count as silent now: for a start that knows no worker has survived. Returns how many."""
+    long_ago = timezone.now() - timedelta(seconds=SILENT_S + 1)
+    return Job.objects.filter(status=Job.Status.RUNNING).update(heartbeat_at=long_ago)
 
 
 def requeue_silent() -> list[int]:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 class JobQuerySet(models.QuerySet["Job"]):
     def active(self) -> JobQuerySet:
-        return self.filter(status__in=[Job.Status.QUEUED, Job.Status.RUNNING])
+        return self.filter(status__in=Job.ACTIVE)
 
     def failed(self) -> JobQuerySet:
         return self.filter(status=Job.Status.FAILED)
@@ -31,6 +31,8 @@ class Job(models.Model):
         SUCCEEDED = "succeeded", "Succeeded"
         FAILED = "failed", "Failed"
         CANCELLED = "cancelled", "Cancelled"
+
+    ACTIVE = (Status.QUEUED, Status.RUNNING)
 
     kind = models.CharField(max_length=60, help_text="What is done: import_items, load_demo, build_neighbours, …")
     title = models.CharField(max_length=200)
@@ -57,6 +59,15 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return f"{self.title} ({self.get_status_display()})"
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in self.ACTIVE
+
+    @property
+    def took(self) -> timedelta | None:
+        """From its start to its end, or until now; None where it has not started."""
+        return (self.finished_at or timezone.now()) - self.started_at if self.started_at else None
 
     @property
     def share_done(self) -> float | None:

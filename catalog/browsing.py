@@ -1,0 +1,229 @@
+"""Finding items in the catalog: what an address asks for, the items that answer it, and the facets beside them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
+
+from django.db.models import F, Max, OuterRef, QuerySet, Subquery
+from django.http import QueryDict
+from django.utils.translation import gettext, gettext_lazy
+
+from catalog.models import Item, ItemLabel, Label
+from catalog.models.item import ItemQuerySet
+
+BRANDS_SHOWN = 12
+SORTS: Mapping[str, object] = {
+    "title": gettext_lazy("Title, A to Z"),
+    "price": gettext_lazy("Price, low to high"),
+    "-price": gettext_lazy("Price, high to low"),
+    "unsure": gettext_lazy("Least certain labels first"),
+}
+STOCK: Mapping[str, object] = {"in_stock": gettext_lazy("In stock"), "sold_out": gettext_lazy("Out of stock")}
+VISIBILITY: Mapping[str, object] = {"shown": gettext_lazy("Shown"), "hidden": gettext_lazy("Hidden")}
+REVIEW: Mapping[str, object] = {
+    "waiting": gettext_lazy("Waiting for review"),
+    "reviewed": gettext_lazy("Reviewed"),
+    "unlabelled": gettext_lazy("Without a label"),
+}
+
+
+@dataclass(frozen=True)
+class Browse:
+    """What is asked for; every field has its place in the address, so a view can be shared."""
+
+    q: str = ""
+    labels: tuple[int, ...] = ()
+    brands: tuple[str, ...] = ()
+    stock: str = ""
+    visibility: str = ""
+    review: str = ""
+    sort: str = ""
+    is_loose: bool = False
+    """Nothing matches `q` as it is written, so titles that somewhat resemble it are shown."""
+
+    @property
+    def is_narrowed(self) -> bool:
+        return self != Browse(sort=self.sort, is_loose=self.is_loose)
+
+    def address(self) -> str:
+        """The query string that asks for the same."""
+        pairs: list[tuple[str, str]] = [("q", self.q)] if self.q else []
+        pairs += [("label", str(label)) for label in self.labels] + [("brand", brand) for brand in self.brands]
+        for name in ("stock", "visibility", "review", "sort"):
+            if value := getattr(self, name):
+                pairs.append((name, value))
+        return urlencode(pairs)
+
+
+@dataclass(frozen=True)
+class Option:
+    value: str
+    name: str
+    count: int | None
+    is_chosen: bool
+    icon: str = ""
+
+
+@dataclass(frozen=True)
+class Facet:
+    title: str
+    parameter: str
+    is_single: bool
+    options: tuple[Option, ...]
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A filter in force, and the address of the same view without it."""
+
+    name: str
+    address_without: str
+
+
+def parse(values: QueryDict) -> Browse:
+    """Read an address; what makes no sense is left out instead of failing."""
+
+    def one_of(name: str, allowed: Mapping[str, object]) -> str:
+        return value if (value := values.get(name, "")) in allowed else ""
+
+    return Browse(
+        q=values.get("q", "").replace("\x00", "").strip()[:200],
+        labels=tuple(int(value) for value in values.getlist("label") if value.isdecimal() and len(value) < 18),
+        brands=tuple(value.replace("\x00", "") for value in values.getlist("brand") if value)[:20],
+        stock=one_of("stock", STOCK),
+        visibility=one_of("visibility", VISIBILITY),
+        review=one_of("review", REVIEW),
+        sort=one_of("sort", SORTS),
+    )
+
+
+def loosened(browse: Browse) -> Browse:
+    """The same, searched loosely where the words as they are written match no item at all."""
+    if not browse.q or Item.objects.search(browse.q).exists():
+        return browse
+    return replace(browse, is_loose=Item.objects.search_loosely(browse.q).exists())
+
+
+def items_for(browse: Browse, chosen: Mapping[int, list[int]] | None = None) -> ItemQuerySet:
+    """The items asked for, in order, ties by id. `chosen`: label ids by taxonomy, where already looked up."""
+    items = Item.objects.newest_first()
+    if browse.q:
+        items = Item.objects.search_loosely(browse.q) if browse.is_loose else Item.objects.search(browse.q)
+    for labels in (chosen if chosen is not None else _by_taxonomy(browse.labels)).values():
+        items = items.filter(pk__in=ItemLabel.objects.all().carrying(Label.objects.filter(pk__in=labels)).values("item_id"))
+    if browse.brands:
+        items = items.filter(brand__in=browse.brands)
+    if browse.stock:
+        items = items.filter(is_in_stock=browse.stock == "in_stock")
+    if browse.visibility:
+        items = items.filter(is_hidden=browse.visibility == "hidden")
+    if browse.review == "waiting":
+        items = items.filter(pk__in=ItemLabel.objects.awaiting_review().values("item_id"))
+    elif browse.review == "reviewed":
+        items = items.filter(pk__in=ItemLabel.objects.current().exclude(decision="").values("item_id"))
+    elif browse.review == "unlabelled":
+        items = items.exclude(pk__in=ItemLabel.objects.effective().values("item_id"))
+    return _sorted(items, browse.sort)
+
+
+def _sorted(items: ItemQuerySet, sort: str) -> ItemQuerySet:
+    if sort == "title":
+        return items.order_by("title", "id")
+    if sort == "price":
+        return items.order_by(F("price").asc(nulls_last=True), "id")
+    if sort == "-price":
+        return items.order_by(F("price").desc(nulls_last=True), "id")
+    if sort == "unsure":
+        mine = ItemLabel.objects.awaiting_review().filter(item=OuterRef("pk")).order_by().values("item")
+        surest = Subquery(mine.annotate(surest=Max("confidence")).values("surest"))
+        return items.annotate(surest=surest).order_by(F("surest").asc(nulls_last=True), "id")
+    return items
+
+
+def _by_taxonomy(label_ids: tuple[int, ...]) -> dict[int, list[int]]:
+    """Labels of one taxonomy are alternatives; those of two must both hold."""
+    chosen: dict[int, list[int]] = defaultdict(list)
+    for label, taxonomy in Label.objects.filter(pk__in=label_ids).order_by("pk").values_list("pk", "taxonomy_id"):
+        chosen[taxonomy].append(label)
+    return dict(chosen)
+
+
+def facets_for(browse: Browse) -> tuple[Facet, ...]:
+    """What the view can be narrowed by. Counts say what choosing an option would give, its own facet set aside."""
+    labels = list(
+        Label.objects.filter(taxonomy__is_active=True)
+        .select_related("taxonomy")
+        .order_by("taxonomy__position", "taxonomy_id", "position", "id")
+    )
+    chosen = {
+        taxonomy: own
+        for taxonomy in dict.fromkeys(label.taxonomy_id for label in labels)
+        if (own := [label.pk for label in labels if label.taxonomy_id == taxonomy and label.pk in browse.labels])
+    }
+    matching = items_for(browse, chosen)
+    shared = _count_by_label(matching)
+    counts = {taxonomy: shared for taxonomy in dict.fromkeys(label.taxonomy_id for label in labels)}
+    for taxonomy in chosen:
+        others = {other: own for other, own in chosen.items() if other != taxonomy}
+        counts[taxonomy] = _count_by_label(items_for(browse, others))
+    facets: list[Facet] = []
+    for taxonomy, of_taxonomy in counts.items():
+        own_labels = [label for label in labels if label.taxonomy_id == taxonomy]
+        options = [
+            Option(str(label.pk), label.name, of_taxonomy.get(label.pk, 0), label.pk in browse.labels, label.icon)
+            for label in own_labels
+            if of_taxonomy.get(label.pk) or label.pk in browse.labels
+        ]
+        options.sort(key=lambda option: (-(option.count or 0), option.name))
+        if options:
+            facets.append(Facet(own_labels[0].taxonomy.name, "label", False, tuple(options)))
+    facets.append(_brand_facet(browse, chosen))
+    facets += _state_facets(browse, matching)
+    return tuple(facet for facet in facets if facet.options)
+
+
+def _count_by_label(items: ItemQuerySet) -> dict[int, int]:
+    return ItemLabel.objects.filter(item__in=items.order_by().values("pk")).count_by_label()
+
+
+def _brand_facet(browse: Browse, chosen: Mapping[int, list[int]]) -> Facet:
+    counted = dict(items_for(replace(browse, brands=()), chosen).top_brands(BRANDS_SHOWN))
+    for brand in browse.brands:
+        counted.setdefault(brand, 0)
+    options = tuple(Option(brand, brand, count, brand in browse.brands) for brand, count in counted.items())
+    return Facet(gettext("Brand"), "brand", False, options)
+
+
+def _state_facets(browse: Browse, matching: QuerySet[Item]) -> list[Facet]:
+    counts = ItemQuerySet.count_by_state(matching)  # type: ignore[arg-type]
+    facets = []
+    for title, parameter, options in (
+        (gettext("Review"), "review", REVIEW),
+        (gettext("Stock"), "stock", STOCK),
+        (gettext("Visibility"), "visibility", VISIBILITY),
+    ):
+        asked = getattr(browse, parameter)
+        found = tuple(Option(value, str(name), counts.get(value), value == asked) for value, name in options.items())
+        facets.append(Facet(title, parameter, True, found))
+    return facets
+
+
+def chips_for(browse: Browse, facets: tuple[Facet, ...]) -> tuple[Chip, ...]:
+    chips: list[Chip] = []
+    if browse.q:
+        chips.append(Chip(f"“{browse.q}”", replace(browse, q="").address()))
+    for facet in facets:
+        for option in facet.options:
+            if not option.is_chosen:
+                continue
+            if facet.parameter == "label":
+                rest = replace(browse, labels=tuple(pk for pk in browse.labels if str(pk) != option.value))
+            elif facet.parameter == "brand":
+                rest = replace(browse, brands=tuple(brand for brand in browse.brands if brand != option.value))
+            else:
+                rest = replace(browse, **{facet.parameter: ""})
+            chips.append(Chip(option.name, rest.address()))
+    return tuple(chips)

@@ -1,0 +1,144 @@
+"""What a model suggests for an item, and how it is stored: added beside what is there, never over a decision."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from catalog.models import ItemLabel, LabelRequest
+from catalog.models.item_label import ASSIGN_FROM_CONFIDENCE
+from catalog.prompts import PROMPT_VERSION
+
+Key = tuple[str, int]  # (text hash, taxonomy id): what one answer is about
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    label_id: int
+    confidence: float
+    source: str
+    model: str
+    prompt_version: str
+    evidence: str
+
+
+def store(
+    requests: Sequence[LabelRequest], answers: Mapping[Key, Sequence[Suggestion]], *, status: LabelRequest.Status
+) -> int:
+    """Store each answer for every request about that text, and set those requests' status. Returns how many.
+
+    A request that was finished or whose item got another text meanwhile is left alone, so storing twice is harmless.
+    Labels that a person decided about are neither superseded nor suggested again.
+    """
+    with transaction.atomic():
+        wanted = [request.pk for request in requests if (request.text_hash, request.taxonomy_id) in answers]
+        locked = list(
+            LabelRequest.objects.filter(pk__in=wanted)
+            .waiting()
+            .exclude(status=status)
+            .select_related("taxonomy")
+            .locked()
+        )
+        locked = [request for request in locked if (request.text_hash, request.taxonomy_id) in answers]
+        current: dict[tuple[int, int], list[ItemLabel]] = defaultdict(list)
+        for row in ItemLabel.objects.of_items({request.item_id for request in locked}).current().locked():
+            current[(row.item_id, row.taxonomy_id)].append(row)
+        superseded: list[int] = []
+        created: list[ItemLabel] = []
+        for request in locked:
+            rows = current[(request.item_id, request.taxonomy_id)]
+            answer = answers[(request.text_hash, request.taxonomy_id)]
+            old, new = _changes(request, rows, answer)
+            superseded += old
+            created += new
+            request.status, request.error, request.claimed_until = status, "", None
+        now = timezone.now()
+        ItemLabel.objects.filter(pk__in=superseded).update(superseded_at=now)
+        ItemLabel.objects.bulk_create(created, batch_size=1000)
+        for request in locked:
+            request.updated_at = now
+        LabelRequest.objects.bulk_update(locked, ["status", "error", "claimed_until", "updated_at"], batch_size=500)
+    return len(locked)
+
+
+def _changes(
+    request: LabelRequest, rows: Sequence[ItemLabel], answer: Sequence[Suggestion]
+) -> tuple[list[int], list[ItemLabel]]:
+    """The ids to supersede and the rows to add."""
+    decided = [row for row in rows if row.decision]
+    is_single = request.taxonomy.choice == request.taxonomy.Choice.SINGLE
+    settled = is_single and any(row.decision != ItemLabel.Decision.REJECTED for row in decided)
+    known = {row.label_id for row in decided} | {row.final_label_id for row in decided}
+    fresh = [] if settled else [suggestion for suggestion in answer if suggestion.label_id not in known]
+    new = [
+        ItemLabel(
+            item_id=request.item_id,
+            taxonomy_id=request.taxonomy_id,
+            label_id=suggestion.label_id,
+            rank=rank,
+            confidence=suggestion.confidence,
+            source=suggestion.source,
+            model=suggestion.model,
+            prompt_version=suggestion.prompt_version,
+            evidence=suggestion.evidence,
+            text_hash=request.text_hash,
+            is_assigned=rank == 1 if is_single else suggestion.confidence >= ASSIGN_FROM_CONFIDENCE,
+        )
+        for rank, suggestion in enumerate(fresh, start=1)
+    ]
+    return [row.pk for row in rows if not row.decision and not settled], new
+
+
+def earlier_answers(keys: Iterable[Key], *, model: str) -> dict[Key, tuple[Suggestion, ...]]:
+    """What the model said of these texts before, for those it was asked about with the present prompt."""
+    wanted = set(keys)
+    rows = (
+        ItemLabel.objects.answers_by_text(
+            {text_hash for text_hash, _ in wanted}, model=model, prompt_version=PROMPT_VERSION
+        )
+        .filter(taxonomy_id__in={taxonomy_id for _, taxonomy_id in wanted})
+        .current()
+    )
+    by_item: dict[Key, dict[int, list[ItemLabel]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        if (row.text_hash, row.taxonomy_id) in wanted:
+            by_item[(row.text_hash, row.taxonomy_id)][row.item_id].append(row)
+    found: dict[Key, tuple[Suggestion, ...]] = {}
+    for key, items in by_item.items():
+        told = sorted(next(iter(items.values())), key=lambda row: row.rank)
+        if told[0].rank == 1:
+            found[key] = tuple(_of_row(row) for row in told)
+    return found
+
+
+def _of_row(row: ItemLabel) -> Suggestion:
+    return Suggestion(
+        label_id=row.label_id,
+        confidence=row.confidence,
+        source=row.source,
+        model=row.model,
+        prompt_version=row.prompt_version,
+        evidence=row.evidence,
+    )
+
+
+def release(request_ids: Iterable[int]) -> None:
+    """Give claimed requests back untouched."""
+    LabelRequest.objects.filter(pk__in=list(request_ids)).update(claimed_until=None)
+
+
+def fail(errors: Mapping[int, str], *, max_attempts: int) -> int:
+    """Count an attempt for each of these and keep its error; at `max_attempts` it is FAILED. Returns how many are."""
+    with transaction.atomic():
+        rows = list(LabelRequest.objects.filter(pk__in=list(errors)).waiting().locked())
+        for row in rows:
+            row.attempts += 1
+            row.error = errors[row.pk][:300]
+            if row.attempts >= max_attempts:
+                row.status, row.claimed_until = LabelRequest.Status.FAILED, None
+        LabelRequest.objects.bulk_update(rows, ["attempts", "error", "status", "claimed_until"], batch_size=500)
+    return sum(row.status == LabelRequest.Status.FAILED for row in rows)

@@ -1,0 +1,23 @@
+"""Addresses of the catalog: the API in `api_urlpatterns`, pages in `urlpatterns`."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, path
+
+from catalog import api, views
+
+# An item's own id may hold slashes, so `items/<path>/` comes last of those that begin like it.
+api_urlpatterns = [
+    path("taxonomies/", api.TaxonomyList.as_view(), name="api-taxonomies"),
+    path("items/", api.ItemList.as_view(), name="api-items"),
+    path("items/<path:external_id>/", api.ItemDetail.as_view(), name="api-item"),
+]
+
+# Whatever follows /catalog/ is an item's own id, slashes included, so actions live elsewhere and take our key.
+urlpatterns: list[URLPattern] = [
+    path("catalog/", views.catalog, name="catalog"),
+    path("catalog/<path:external_id>/", views.item, name="item"),
+    path("items/<int:pk>/similar/", views.item_similar, name="item-similar"),
+    path("items/<int:pk>/visibility/", views.item_visibility, name="item-visibility"),
+    path("item-labels/<int:pk>/decision/", views.item_label_decision, name="item-label-decision"),
+]

@@ -1,0 +1,58 @@
+"""Several sources' raw scores become one: z-scores within the pool, times the recipe's weights, added up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Z_LIMIT = 4.0
+
+
+@dataclass(frozen=True)
+class Fused:
+    """By source: the weights in force, z and contributions, each (n_candidates,); scores sums the contributions."""
+
+    scores: NDArray[np.float64]
+    weights: dict[str, float]
+    z: dict[str, NDArray[np.float64]]
+    contributions: dict[str, NDArray[np.float64]]
+
+
+def z_scores(raw: NDArray[np.float64], *, limit: float = Z_LIMIT) -> NDArray[np.float64]:
+    """(raw - mean) / standard deviation, within ±limit; all zeros where the source says the same of everybody.
+
+    The limit keeps a source that knows three of five hundred candidates from deciding alone.
+    """
+    if raw.size == 0:
+        return np.zeros(0)
+    spread = float(raw.std())
+    if spread <= 1e-12 * max(1.0, float(np.abs(raw).max())):
+        return np.zeros(raw.shape)
+    return np.asarray(np.clip((raw - raw.mean()) / spread, -limit, limit))
+
+
+def fuse(raw: Mapping[str, NDArray[np.float64]], weights: Mapping[str, float]) -> Fused:
+    """Convex combination of z-scores (Bruch et al., arXiv 2210.11934). A source without a weight counts 0.
+
+    The weights of the sources that say something are scaled to sum to 1, so scores compare between users.
+    """
+    z = {source: z_scores(values) for source, values in raw.items()}
+    effective = silent_free(weights, {source: bool(values.any()) for source, values in z.items()})
+    contributions = {source: effective[source] * values for source, values in z.items()}
+    scores = np.sum(list(contributions.values()), axis=0) if raw else np.zeros(0)
+    return Fused(scores=scores, weights=effective, z=z, contributions=contributions)
+
+
+def silent_free(weights: Mapping[str, float], speaks: Mapping[str, bool]) -> dict[str, float]:
+    """The weights with silent sources at 0 and the rest scaled to sum to 1; all 0 where every source is silent."""
+    kept = {source: max(0.0, weights.get(source, 0.0)) if says else 0.0 for source, says in speaks.items()}
+    total = sum(kept.values())
+    return {source: weight / total if total else 0.0 for source, weight in kept.items()}
+
+
+def best_first(scores: NDArray[np.float64], ids: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Positions from the highest score to the lowest; ties go to the smaller id."""
+    return np.lexsort((ids, -scores))

@@ -1,0 +1,129 @@
+"""From a user's events to several interest vectors: weights by type and age, Ward clusters, medoids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import linkage
+
+EVENT_WEIGHTS: Mapping[str, float] = MappingProxyType(
+    {
+        "purchase": 1.0,
+        "favourite": 0.8,
+        "add_to_cart": 0.6,
+        "click": 0.3,
+        "view": 0.2,
+        "impression": 0.0,
+        "remove_from_cart": -0.4,
+        "refund": -1.0,
+        "hide": -1.0,
+    }
+)
+NEUTRAL_RATING = 3.0
+
+
+@dataclass(frozen=True)
+class Interest:
+    """`vector` is unit length; `weight` is this interest's share; `medoid` and `members` are rows of the input."""
+
+    vector: NDArray[np.float32]
+    weight: float
+    medoid: int
+    members: tuple[int, ...]
+
+
+def event_weight(event_type: str, value: float = 1.0) -> float:
+    """How much one event says for its item, -1..1. `value` counts for ratings only, where 3 of 5 says nothing.
+
+    Raises KeyError for a type that is not in the canon.
+    """
+    if event_type == "rate":
+        return min(1.0, max(-1.0, (value - NEUTRAL_RATING) / 2.0))
+    return EVENT_WEIGHTS[event_type]
+
+
+def decay(ages_days: NDArray[np.float64], *, half_life_days: float) -> NDArray[np.float64]:
+    """Halves every `half_life_days`; an age below zero counts as zero. Raises ValueError where half_life_days <= 0."""
+    if half_life_days <= 0:
+        raise ValueError(f"half_life_days is {half_life_days}; it must be above 0.")
+    return np.asarray(np.exp2(-np.maximum(ages_days, 0.0) / half_life_days))
+
+
+def net_weights(items: NDArray[np.int64], weights: NDArray[np.float64], *, n_items: int) -> NDArray[np.float64]:
+    """Sum of an item's event weights, likes less dislikes. items: (n_events,), indexes below n_items."""
+    return np.asarray(np.bincount(items, weights=weights, minlength=n_items), dtype=np.float64)
+
+
+def strongest_weights(items: NDArray[np.int64], weights: NDArray[np.float64], *, n_items: int) -> NDArray[np.float64]:
+    """An item's strongest like less its strongest dislike, never below 0: taken ten times is not liked ten times."""
+    likes, dislikes = np.zeros(n_items), np.zeros(n_items)
+    np.maximum.at(likes, items, weights)
+    np.minimum.at(dislikes, items, weights)
+    return np.maximum(likes + dislikes, 0.0)
+
+
+def centre(vectors: NDArray[np.float32], mean: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows minus the catalog's mean, at unit length again; a row that equals the mean becomes zeros."""
+    return unit(vectors - mean)
+
+
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows (or one vector) at unit length; zeros stay zeros."""
+    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 1e-12))
+
+
+def interests(
+    vectors: NDArray[np.float32], weights: NDArray[np.float64], *, max_interests: int = 6, max_distance: float = 1.0
+) -> tuple[Interest, ...]:
+    """Several interests instead of one mean that lies between them all (PinnerSage, arXiv 2007.03634).
+
+    vectors: (n_items, dim), centred unit rows; weights: (n_items,), an item of weight <= 0 is left out.
+    Ward clusters are cut at `max_distance`, or into `max_interests` where that leaves more. Strongest first,
+    weights sum to 1; ties go to the smaller row. Empty where no item has a positive weight.
+    """
+    if len(vectors) != len(weights):
+        raise ValueError(f"{len(vectors)} vectors but {len(weights)} weights.")
+    rows = np.flatnonzero((weights > 0) & (np.linalg.norm(vectors, axis=1) > 0))
+    if rows.size == 0:
+        return ()
+    clusters = _clusters(vectors[rows], max_interests=max_interests, max_distance=max_distance)
+    total = float(weights[rows].sum())
+    found = [_interest(vectors, weights, rows[members], total=total) for members in clusters]
+    return tuple(sorted(found, key=lambda interest: (-interest.weight, interest.medoid)))
+
+
+def _clusters(vectors: NDArray[np.float32], *, max_interests: int, max_distance: float) -> list[NDArray[np.intp]]:
+    """Rows by cluster: Ward's merges are undone from the last until enough clusters stand apart."""
+    n = len(vectors)
+    if n == 1:
+        return [np.zeros(1, dtype=np.intp)]
+    merges = linkage(vectors, method="ward")
+    apart = n - int(np.searchsorted(merges[:, 2], max_distance, side="right"))
+    clusters = {row: [row] for row in range(n)}
+    for step, (left, right) in enumerate(merges[: n - min(apart, max_interests), :2].astype(int)):
+        clusters[n + step] = clusters.pop(left) + clusters.pop(right)
+    return [np.array(sorted(members), dtype=np.intp) for members in clusters.values()]
+
+
+def _interest(
+    vectors: NDArray[np.float32], weights: NDArray[np.float64], members: NDArray[np.intp], *, total: float
+) -> Interest:
+    """One cluster: the weighted mean is its vector, the member closest to that mean its medoid."""
+    share = weights[members]
+    mean = unit((share @ vectors[members]).astype(np.float32))
+    closeness = vectors[members] @ mean
+    medoid = int(members[np.lexsort((members, -closeness))[0]])
+    if not mean.any():
+        mean = vectors[medoid]
+    strongest = members[np.lexsort((members, -share))]
+    return Interest(
+        vector=mean,
+        weight=float(share.sum()) / total,
+        medoid=medoid,
+        members=tuple(int(row) for row in strongest),
+    )

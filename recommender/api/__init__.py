@@ -1,0 +1,1 @@
+"""The API of users, events and recommendations: parse, call one service, render."""

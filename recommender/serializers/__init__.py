@@ -1,0 +1,1 @@
+"""What the API reads and answers; input and output are separate and never write."""

@@ -1,0 +1,192 @@
+"""recommend(): from a user's id to the list they are shown. Read this function first."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+from django.db.models import Prefetch, prefetch_related_objects
+
+from catalog.models import Item, ItemEmbedding, ItemLabel
+from recommender import candidates, explanations
+from recommender.algorithms import diversity, fusion
+from recommender.candidates import Pool, UserState
+from recommender.explanations import ScorePart
+from recommender.models import EndUser, ItemStatistics, Slate, SlateItem, Strategy
+from recommender.strategies import Recipe, live_strategy, recipe_of
+from recsite.operations.errors import InvalidInputError
+
+log = structlog.get_logger(__name__)
+
+MAX_N = 100
+STRANGER_SHARE_PER_LABEL = 0.17
+
+__all__ = ["MAX_N", "RankedItem", "Recipe", "RecommendedList", "ScorePart", "recommend"]
+
+
+@dataclass(frozen=True)
+class RankedItem:
+    """position counts from 1; the contributions of `parts` add up to `score`; sentences say why, strongest first."""
+
+    position: int
+    item: Item
+    score: float
+    parts: tuple[ScorePart, ...]
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RecommendedList:
+    user_external_id: str
+    user: EndUser | None
+    is_known_user: bool
+    notice: str
+    strategy: Strategy
+    slate_id: UUID | None
+    n: int
+    took_ms: float
+    items: tuple[RankedItem, ...]
+
+
+def recommend(
+    user_external_id: str,
+    *,
+    n: int = 12,
+    strategy: Strategy | None = None,
+    repeats: str | None = None,
+    record: bool = True,
+) -> RecommendedList:
+    """The next n items for this user, best first; the live strategy decides where none is named.
+
+    `repeats` ("allow" or "exclude") overrides the recipe's. `record=False` leaves no slate behind, for previews.
+    Raises InvalidInputError where n is not within 1..100 or the id is empty or too long.
+    """
+    started = time.perf_counter()
+    _check(user_external_id, n)
+    strategy = strategy or live_strategy()
+    recipe = recipe_of(strategy)
+    if repeats is not None:
+        recipe = recipe.with_repeats(repeats)
+
+    state = candidates.user_state(user_external_id, recipe)
+    pool = candidates.gather(state, recipe, n=n)
+    fused = fusion.fuse(pool.raw, recipe.weights)
+    places = _pick(pool, fused, state, recipe, n=n)
+    ranked = _rank(pool, places, fused, state)
+
+    took_ms = (time.perf_counter() - started) * 1000
+    slate = _record(user_external_id, n, strategy, state, ranked, took_ms) if record else None
+    log.info(
+        "recommended", user=state.user.pk if state.user else None, n=n, items=len(ranked), took_ms=round(took_ms, 1)
+    )
+    return RecommendedList(
+        user_external_id=user_external_id,
+        user=state.user,
+        is_known_user=state.user is not None,
+        notice=_notice(state, n=n, found=len(ranked)),
+        strategy=strategy,
+        slate_id=slate.public_id if slate else None,
+        n=n,
+        took_ms=took_ms,
+        items=ranked,
+    )
+
+
+def _check(user_external_id: str, n: int) -> None:
+    if not 1 <= n <= MAX_N:
+        raise InvalidInputError(f"n is {n}; ask for 1 to {MAX_N} items.")
+    if not user_external_id or len(user_external_id) > 200 or "\x00" in user_external_id:
+        raise InvalidInputError("The user's id must have 1 to 200 characters, none of them NUL.")
+
+
+def _pick(pool: Pool, fused: fusion.Fused, state: UserState, recipe: Recipe, *, n: int) -> list[int]:
+    """Best first, no title twice, no label too often; a stranger's list is spread wider."""
+    share = recipe.max_share_per_label if state.has_history else STRANGER_SHARE_PER_LABEL
+    caps = [
+        diversity.Cap([" ".join(title.casefold().split()) for title in pool.titles], recipe.max_per_title),
+        diversity.Cap([pool.top_label(place) for place in range(len(pool))], math.ceil(share * n)),
+    ]
+    return diversity.pick(fusion.best_first(fused.scores, pool.ids).tolist(), n=n, caps=caps)
+
+
+def _rank(pool: Pool, places: Sequence[int], fused: fusion.Fused, state: UserState) -> tuple[RankedItem, ...]:
+    """Reads the items picked. One that vanished or was hidden in the meantime is left out."""
+    items = Item.objects.recommendable().defer("description", "attributes", "search_vector")
+    by_id = items.in_bulk([int(pool.ids[place]) for place in places])
+    places = [place for place in places if int(pool.ids[place]) in by_id]
+    labels = ItemLabel.objects.effective().select_related("label", "final_label").order_by("taxonomy_id", "rank", "id")
+    prefetch_related_objects(list(by_id.values()), Prefetch("labels", queryset=labels, to_attr="effective_labels"))
+    ranked = []
+    for position, (place, parts) in enumerate(
+        zip(places, explanations.explain(pool, places, fused, state), strict=True), start=1
+    ):
+        score = sum(part.contribution for part in parts)
+        item = by_id[int(pool.ids[place])]
+        ranked.append(RankedItem(position, item, score, parts, explanations.sentences(parts)))
+    return tuple(ranked)
+
+
+@transaction.atomic
+def _record(
+    user_external_id: str,
+    n: int,
+    strategy: Strategy,
+    state: UserState,
+    ranked: Sequence[RankedItem],
+    took_ms: float,
+) -> Slate:
+    slate = Slate.objects.create(
+        user=state.user,
+        user_external_id=user_external_id,
+        is_known_user=state.user is not None,
+        n=n,
+        strategy=strategy,
+        versions=_versions(strategy, state),
+        took_ms=took_ms,
+    )
+    SlateItem.objects.bulk_create(
+        SlateItem(
+            slate=slate,
+            position=each.position,
+            item=each.item,
+            score=each.score,
+            parts=[part.as_json() for part in each.parts],
+        )
+        for each in ranked
+    )
+    return slate
+
+
+def _versions(strategy: Strategy, state: UserState) -> dict[str, object]:
+    """What the scores came from, so that an audit can tell which of it has changed since."""
+    model = ItemEmbedding.objects.order_by("item_id").values_list("model", flat=True).first()
+    built_at = ItemStatistics.objects.order_by("item_id").values_list("built_at", flat=True).first()
+    user = state.user
+    return {
+        "strategy": str(strategy),
+        "embedding_model": model,
+        "statistics_built_at": built_at.isoformat() if built_at else None,
+        "interests_built_at": user.interests_built_at.isoformat() if user and user.interests_built_at else None,
+        "interests_event_id": user.interests_event_id if user else None,
+        "last_event_id": user.last_event_id if user else None,
+    }
+
+
+def _notice(state: UserState, *, n: int, found: int) -> str:
+    """What a reader should know before trusting the list; '' where there is nothing."""
+    notices = []
+    if state.user is None:
+        notices.append("Nobody knows this user yet: popular and new items, spread over the labels.")
+    elif not state.has_history:
+        notices.append("This user has no events yet: popular and new items, spread over the labels.")
+    elif state.events_behind:
+        events = "1 event" if state.events_behind == 1 else f"{state.events_behind:,} events"
+        notices.append(f"The interests are {events} behind; a rebuild is on its way.")
+    if found < n:
+        notices.append(f"Only {found} of the {n} asked for: no more items may be shown to this user.")
+    return " ".join(notices)

@@ -1,0 +1,56 @@
+"""How scores, their sources and kinds of events are named and coloured."""
+
+from __future__ import annotations
+
+from django import template
+from django.utils.translation import gettext, gettext_lazy
+
+from recommender.models import Event, Neighbour
+
+register = template.Library()
+
+SOURCES = {
+    "interest": gettext_lazy("Interests"),
+    "label_affinity": gettext_lazy("Labels they favour"),
+    "neighbours": gettext_lazy("Bought next"),
+    "popular": gettext_lazy("Popular"),
+    "new": gettext_lazy("New"),
+}
+EVENT_ICONS = {
+    Event.Type.VIEW: "eye",
+    Event.Type.CLICK: "click",
+    Event.Type.ADD_TO_CART: "shopping-cart-plus",
+    Event.Type.REMOVE_FROM_CART: "shopping-cart-minus",
+    Event.Type.FAVOURITE: "heart",
+    Event.Type.PURCHASE: "shopping-bag",
+    Event.Type.REFUND: "receipt-refund",
+    Event.Type.RATE: "star",
+    Event.Type.IMPRESSION: "device-desktop",
+    Event.Type.HIDE: "eye-off",
+}
+
+
+@register.filter
+def source_name(source: str) -> str:
+    return str(SOURCES.get(source, source.replace("_", " ").capitalize()))
+
+
+@register.filter
+def source_colour(source: str) -> str:
+    return f"var(--source-{source if source in SOURCES else 'other'})"
+
+
+@register.filter
+def plain_score(score: float) -> str:
+    """Two decimals, with a real minus sign where negative."""
+    return f"−{abs(score):.2f}" if score < 0 else f"{score:.2f}"
+
+
+@register.filter
+def event_icon(kind: str) -> str:
+    return EVENT_ICONS.get(Event.Type(kind), "point") if kind in Event.Type.values else "point"
+
+
+@register.filter
+def neighbour_words(neighbour: Neighbour) -> str:
+    return gettext("%(score)s · %(users)s users") % {"score": f"{neighbour.score:.2f}", "users": neighbour.users}

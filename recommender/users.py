@@ -1,0 +1,72 @@
+"""Users: create or change one, and erase one with everything that is known about them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from django.db import transaction
+
+from recommender.models import EndUser, Event, Slate
+from recsite.operations.errors import InvalidInputError, NotFoundError
+
+log = structlog.get_logger(__name__)
+
+MAX_EXTERNAL_ID = 200
+MAX_ATTRIBUTES_BYTES = 20_000
+
+
+@dataclass(frozen=True)
+class Erased:
+    events: int
+    slates: int
+
+
+def put(external_id: str, attributes: dict[str, Any]) -> tuple[EndUser, bool]:
+    """The user with exactly these attributes, and whether they are new. Raises InvalidInputError."""
+    external_id = external_id.strip()
+    if not external_id or len(external_id) > MAX_EXTERNAL_ID or "\x00" in external_id:
+        raise InvalidInputError(
+            f"A user's id has 1 to {MAX_EXTERNAL_ID} characters; this one has {len(external_id):,}."
+        )
+    text = json.dumps(attributes, ensure_ascii=False)
+    if len(text.encode()) > MAX_ATTRIBUTES_BYTES:
+        raise InvalidInputError(
+            f"attributes are {len(text.encode()):,} bytes; at most {MAX_ATTRIBUTES_BYTES:,} are kept."
+        )
+    if "\\u0000" in text:
+        raise InvalidInputError("attributes contain a NUL character; take it out.")
+    user, created = EndUser.objects.update_or_create(external_id=external_id, defaults={"attributes": attributes})
+    log.info("user_put", user=user.pk, created=created)
+    return user, created
+
+
+def get(external_id: str) -> EndUser:
+    """Raises NotFoundError."""
+    user = EndUser.objects.filter(external_id=external_id).first()
+    if user is None:
+        raise NotFoundError(f"There is no user {external_id!r}; a user appears with their first event, or by PUT.")
+    return user
+
+
+def erase(external_id: str) -> Erased:
+    """Delete the user, their events, interests and slates, for good. Raises NotFoundError where there is nothing.
+
+    Slates served under this id before the user was known go too. Counts over all users change at their next rebuild.
+    """
+    with transaction.atomic():
+        user = EndUser.objects.select_for_update().filter(external_id=external_id).first()
+        slates = Slate.objects.filter(user_external_id=external_id)
+        erased = Erased(
+            events=Event.objects.filter(user=user).count() if user else 0,
+            slates=slates.count(),
+        )
+        if user is None and not erased.slates:
+            raise NotFoundError(f"There is no user {external_id!r}; there is nothing to erase.")
+        slates.delete()
+        if user is not None:
+            user.delete()
+    log.info("user_erased", user=user.pk if user else None, events=erased.events, slates=erased.slates)
+    return erased

@@ -1,0 +1,38 @@
+"""The parts of an item's page that know about events: what is taken next, its figures, lists that showed it."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_GET
+
+from catalog.models import Item
+from recommender.models import Event, ItemStatistics, Neighbour, Slate
+from recsite.operations.access import staff_page
+
+NEIGHBOURS_SHOWN = 12
+WEEKS_SHOWN = 26
+SLATES_SHOWN = 8
+
+
+@staff_page
+@require_GET
+def item_next(request: HttpRequest, pk: int) -> HttpResponse:
+    item = get_object_or_404(Item, pk=pk)
+    neighbours = list(Neighbour.objects.all().taken_after(item, NEIGHBOURS_SHOWN))
+    return render(request, "recommender/_item_next.html", {"item": item, "neighbours": neighbours})
+
+
+@staff_page
+@require_GET
+def item_activity(request: HttpRequest, pk: int) -> HttpResponse:
+    item = get_object_or_404(Item, pk=pk)
+    weeks = Event.objects.all().count_by_week(item, WEEKS_SHOWN)
+    context = {
+        "item": item,
+        "statistics": ItemStatistics.objects.filter(item=item).first(),
+        "weeks": weeks,
+        "weekly": [count for _, count in weeks],
+        "slates": list(Slate.objects.all().showing(item).newest_first()[:SLATES_SHOWN]),
+    }
+    return render(request, "recommender/_item_activity.html", context)

@@ -1,0 +1,59 @@
+"""What the frame around every page shows: where action waits, what runs, how old the data is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.http import HttpRequest
+
+from catalog import labelling
+from catalog.labelling import ModelStatus
+from catalog.models import ItemLabel
+from recommender.models import Event
+from recommender.overview import review_address
+from recsite.operations.models import Job
+from recsite.operations.pages import wants_fragment
+
+
+@dataclass(frozen=True)
+class Frame:
+    waiting_for_review: int
+    review_address: str
+    active_jobs: tuple[Job, ...]
+    failed_jobs: int
+    data_as_of: datetime | None
+    model_status: ModelStatus
+    place: str
+
+
+PLACES = {
+    "home": "home",
+    "catalog": "catalog",
+    "item": "catalog",
+    "users": "users",
+    "user": "users",
+    "jobs": "operations",
+    "job": "operations",
+}
+
+
+def frame(request: HttpRequest) -> dict[str, object]:
+    """Context of full pages for staff; fragments, the admin and strangers do without."""
+    match = request.resolver_match
+    is_admin = match is not None and "admin" in match.app_names
+    user = getattr(request, "user", None)
+    if is_admin or wants_fragment(request) or user is None or not user.is_staff:
+        return {}
+    newest = Event.objects.all().newest_time()
+    return {
+        "frame": Frame(
+            waiting_for_review=ItemLabel.objects.awaiting_review().count(),
+            review_address=review_address(),
+            active_jobs=tuple(Job.objects.active().newest_first()[:5]),
+            failed_jobs=Job.objects.failed().count(),
+            data_as_of=newest,
+            model_status=labelling.model_status(),
+            place=PLACES.get(match.url_name or "", "") if match else "",
+        )
+    }

@@ -1,0 +1,88 @@
+"""Pages about the machinery: jobs with their progress, and the tray that shows the active ones everywhere."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
+from django.views.decorators.http import require_GET, require_POST
+
+from recsite.operations import jobs
+from recsite.operations.access import staff_page
+from recsite.operations.errors import ConflictError
+from recsite.operations.models import Job
+from recsite.operations.pages import page_of, toast, wants_fragment
+
+JOBS_PER_PAGE = 25
+
+
+@staff_page
+@require_GET
+def job_list(request: HttpRequest) -> HttpResponse:
+    chosen = request.GET.get("status", "")
+    found = Job.objects.newest_first().select_related("started_by")
+    if chosen in Job.Status.values:
+        found = found.filter(status=chosen)
+    page = page_of(found, request.GET.get("page"), per_page=JOBS_PER_PAGE)
+    context = {
+        "page": page,
+        "chosen_status": chosen,
+        "statuses": Job.Status.choices,
+        "is_active": any(job.is_active for job in page.object_list),
+    }
+    return render(request, "operations/_jobs.html" if wants_fragment(request) else "operations/jobs.html", context)
+
+
+@staff_page
+@require_GET
+def job_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    job = get_object_or_404(Job.objects.select_related("started_by"), pk=pk)
+    if wants_fragment(request) and request.GET.get("banner"):
+        return render(request, "operations/_banner_alone.html", {"job": job})
+    context = {"job": job, **_details_of(job)}
+    return render(request, "operations/_job.html" if wants_fragment(request) else "operations/job.html", context)
+
+
+def _details_of(job: Job) -> dict[str, object]:
+    """The job's details in three kinds: counts for a list, rejected rows for a table, the rest as text."""
+    details = dict(job.details)
+    rows = details.pop("rejected_rows", [])
+    counts = {key: value for key, value in details.items() if isinstance(value, int | float) and value is not True}
+    other = {key: value for key, value in details.items() if key not in counts}
+    return {"counts": counts, "other": other, "rejected_rows": [row for row in rows if isinstance(row, dict)]}
+
+
+@staff_page
+@require_POST
+def job_cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    job = get_object_or_404(Job, pk=pk)
+    try:
+        jobs.cancel(job)
+    except ConflictError as error:
+        return _answer(request, job, error.message, kind="danger")
+    return _answer(request, job, gettext("Cancelled. What was already written stays."))
+
+
+@staff_page
+@require_POST
+def job_retry(request: HttpRequest, pk: int) -> HttpResponse:
+    job = get_object_or_404(Job, pk=pk)
+    try:
+        jobs.run_again(job)
+    except ConflictError as error:
+        return _answer(request, job, error.message, kind="danger")
+    return _answer(request, job, gettext("Queued again."))
+
+
+def _answer(request: HttpRequest, job: Job, message: str, *, kind: str = "success") -> HttpResponse:
+    """To htmx a toast and a bell that makes lists of jobs reload; to a plain form the job's page."""
+    if wants_fragment(request):
+        return toast(HttpResponse(status=204), message, kind=kind, events={"jobs": True})
+    return redirect("job", pk=job.pk)
+
+
+@staff_page
+@require_GET
+def job_tray(request: HttpRequest) -> HttpResponse:
+    """The active jobs for the top bar. It asks again only while there are any."""
+    return render(request, "frame/_job_tray.html", {"active_jobs": list(Job.objects.active().newest_first()[:5])})

@@ -1,0 +1,149 @@
+"""Jobs: progress, cancel, retry, and workers that die."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from celery import current_app
+from django.utils import timezone
+
+from recsite.operations import jobs
+from recsite.operations.errors import ConflictError, InvalidInputError
+from recsite.operations.models import Job
+from tests.conftest import wait_until
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_job_reports_its_progress_and_ends_succeeded() -> None:
+    job = jobs.create("import_items", "Import items", parameters={"path": "items.csv"})
+    with jobs.running(job.pk) as progress:
+        assert progress is not None
+        progress.start(4, message="Reading")
+        progress.advance(3, rejected=1)
+        progress.describe(created=2)
+        midway = Job.objects.get(pk=job.pk)
+        assert (midway.status, midway.done, midway.total, midway.rejected) == (Job.Status.RUNNING, 3, 4, 1)
+        assert (midway.share_done, midway.message, midway.details) == (0.75, "Reading", {"created": 2})
+        progress.advance()
+    job.refresh_from_db()
+    assert (job.status, job.done, job.attempts, job.error) == (Job.Status.SUCCEEDED, 4, 1, "")
+    assert job.finished_at is not None
+
+
+def test_a_job_is_run_by_one_worker_only() -> None:
+    job = jobs.create("import_items", "Import items")
+    with jobs.running(job.pk) as first, jobs.running(job.pk) as second:
+        assert first is not None
+        assert second is None
+    with jobs.running(job.pk) as again:
+        assert again is None
+    job.refresh_from_db()
+    assert (job.status, job.attempts) == (Job.Status.SUCCEEDED, 1)
+
+
+def test_a_domain_error_fails_the_job_with_its_words_and_goes_no_further() -> None:
+    job = jobs.create("import_items", "Import items")
+    with jobs.running(job.pk):
+        raise InvalidInputError("items.csv is empty.")
+    job.refresh_from_db()
+    assert (job.status, job.error) == (Job.Status.FAILED, "items.csv is empty.")
+
+
+def test_any_other_error_fails_the_job_and_reaches_the_worker() -> None:
+    job = jobs.create("import_items", "Import items")
+    with pytest.raises(ZeroDivisionError), jobs.running(job.pk):
+        _ = 1 / 0
+    job.refresh_from_db()
+    assert (job.status, job.error) == (Job.Status.FAILED, "ZeroDivisionError: division by zero")
+
+
+def test_a_queued_job_is_cancelled_at_once_and_never_runs() -> None:
+    job = jobs.create("import_items", "Import items")
+    jobs.cancel(job)
+    with jobs.running(job.pk) as progress:
+        assert progress is None
+    job.refresh_from_db()
+    assert (job.status, job.attempts) == (Job.Status.CANCELLED, 0)
+
+
+def test_a_running_job_is_cancelled_at_its_next_report() -> None:
+    job = jobs.create("import_items", "Import items")
+    reached: list[str] = []
+    with jobs.running(job.pk) as progress:
+        assert progress is not None
+        jobs.cancel(job)
+        progress.start(10)
+        reached.append("after the report")
+    job.refresh_from_db()
+    assert (job.status, reached) == (Job.Status.CANCELLED, [])
+
+
+def test_an_ended_job_cannot_be_cancelled() -> None:
+    job = jobs.create("import_items", "Import items")
+    with jobs.running(job.pk):
+        pass
+    with pytest.raises(ConflictError, match="has already ended"):
+        jobs.cancel(job)
+    job.refresh_from_db()
+    assert (job.status, job.cancel_requested) == (Job.Status.SUCCEEDED, False)
+
+
+def test_a_failed_job_can_be_retried_from_the_start_and_a_succeeded_one_cannot() -> None:
+    job = jobs.create("import_items", "Import items")
+    with jobs.running(job.pk) as progress:
+        assert progress is not None
+        progress.start(2)
+        progress.advance()
+        raise InvalidInputError("Row 2 is not an object.")
+    jobs.retry(job)
+    job.refresh_from_db()
+    assert (job.status, job.done, job.error, job.finished_at) == (Job.Status.QUEUED, 0, "", None)
+    with jobs.running(job.pk) as progress:
+        assert progress is not None
+    with pytest.raises(ConflictError, match="has not failed"):
+        jobs.retry(job)
+    job.refresh_from_db()
+    assert (job.status, job.attempts) == (Job.Status.SUCCEEDED, 2)
+
+
+def test_a_silent_job_is_queued_again_and_after_three_attempts_fails() -> None:
+    silent_since = timezone.now() - timedelta(seconds=jobs.SILENT_S + 1)
+    running = {"kind": "import_items", "title": "Import items", "status": Job.Status.RUNNING}
+    lost = Job.objects.create(**running, heartbeat_at=silent_since, attempts=1, done=5)
+    hopeless = Job.objects.create(**running, heartbeat_at=silent_since, attempts=3)
+    alive = Job.objects.create(**running, heartbeat_at=timezone.now(), attempts=1, done=5)
+    assert jobs.requeue_silent() == [lost.pk]
+    for job in (lost, hopeless, alive):
+        job.refresh_from_db()
+    assert (lost.status, lost.done) == (Job.Status.QUEUED, 0)
+    assert hopeless.status == Job.Status.FAILED
+    assert "three times" in hopeless.error
+    assert (alive.status, alive.done) == (Job.Status.RUNNING, 5)
+
+
+def test_after_a_restart_every_running_job_counts_as_silent() -> None:
+    job = jobs.create("import_items", "Import items")
+    Job.objects.filter(pk=job.pk).update(status=Job.Status.RUNNING, heartbeat_at=timezone.now(), attempts=1)
+    assert jobs.requeue_silent() == []
+    assert jobs.workers_are_gone() == 1
+    assert jobs.requeue_silent() == [job.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_real_worker_runs_a_job_to_its_end(celery_worker_process: object) -> None:
+    job = jobs.create("count", "Count to three")
+    current_app.send_task("tests.count_to_three", [job.pk])
+    wait_until(lambda: Job.objects.filter(pk=job.pk, status=Job.Status.SUCCEEDED).exists(), what="the job")
+    job.refresh_from_db()
+    assert (job.done, job.total, job.attempts, job.message) == (3, 3, 1, "Counting")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_real_worker_stops_a_cancelled_job(celery_worker_process: object) -> None:
+    job = jobs.create("count", "Count for ever")
+    current_app.send_task("tests.count_for_ever", [job.pk])
+    wait_until(lambda: Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING).exists(), what="the start")
+    jobs.cancel(job)
+    wait_until(lambda: Job.objects.filter(pk=job.pk, status=Job.Status.CANCELLED).exists(), what="the cancelling")
