@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import zlib
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.paginator import Paginator
 from django.db import connections, models
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -75,6 +78,19 @@ def meter(share: float) -> SafeString:
 
 def number(text: object) -> SafeString:
     return format_html('<span class="rs-number">{}</span>', text)
+
+
+def when(moment: datetime | None) -> SafeString:
+    """How long ago, with the exact time on hover."""
+    if moment is None:
+        return format_html('<span class="rs-sub">{}</span>', "never")
+    exact = timezone.localtime(moment)
+    return format_html(
+        '<time class="rs-when" datetime="{}" title="{}">{}</time>',
+        exact.isoformat(),
+        f"{exact:%Y-%m-%d %H:%M:%S %Z}",
+        naturaltime(moment) if timezone.now() - moment < timedelta(days=1) else f"{exact:%d %b %Y}",
+    )
 
 
 def link(address: str, text: object) -> SafeString:
