@@ -286,13 +286,13 @@ class ItemLabelAdmin(PageAdmin):
     @display(description="")
     def buttons(self, item_label: ItemLabel) -> SafeString:
         if item_label.decision:
-            return format_html('<span class="rs-buttons">{}</span>', _button("undo", "undo", "Undo", item_label))
+            return format_html('<span class="rs-buttons">{}</span>', _button("undo", "Undo", item_label))
         edit = reverse("admin:catalog_itemlabel_change", args=[item_label.pk])
         return format_html(
             '<span class="rs-buttons">{}{}<a class="rs-button" href="{}" aria-label="Correct the label of {}">'
-            '<span class="material-symbols-outlined" aria-hidden="true">edit</span>Correct</a></span>',
-            _button("accept", "check", "Accept", item_label),
-            _button("reject", "close", "Reject", item_label),
+            "Correct</a></span>",
+            _button("accept", "Accept", item_label),
+            _button("reject", "Reject", item_label),
             edit,
             item_label.item.title,
         )
@@ -333,15 +333,14 @@ def _two_lines(first: str, second: str) -> SafeString:
     )
 
 
-def _button(verb: str, icon: str, text: str, item_label: ItemLabel) -> SafeString:
+def _button(verb: str, text: str, item_label: ItemLabel) -> SafeString:
     return format_html(
-        '<button class="rs-button" form="decide-form" name="decide" value="{}:{}" aria-label="{}: {} for {}">'
-        '<span class="material-symbols-outlined" aria-hidden="true">{}</span>{}</button>',
+        '<button class="rs-button" form="decide-form" name="decide" value="{}:{}" '
+        'aria-label="{}: {} for {}">{}</button>',
         verb,
         item_label.pk,
         text,
         item_label.label.name,
         item_label.item.title,
-        icon,
         text,
     )

@@ -102,7 +102,7 @@ def titled(title: str, subtitle: str = "", *, image_url: str = "") -> SafeString
     if image_url:
         picture = format_html('<img src="{}" alt="" loading="lazy" referrerpolicy="no-referrer">', image_url)
     else:
-        letters = "".join(word[0] for word in title.split()[:2]).upper()
+        letters = "".join([word[0] for word in title.split() if word[0].isalnum()][:2]).upper() or "–"
         picture = format_html(
             '<b style="--hue:{}" aria-hidden="true">{}</b>', zlib.crc32(title.encode()) % 360, letters
         )
