@@ -30,7 +30,7 @@ class ItemForm(forms.ModelForm):
 
     class Meta:
         model = Item
-        fields = ["external_id", *FIELDS]
+        fields = ["external_id", "title"]  # the admin asks for the others by its fieldsets
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
