@@ -73,7 +73,7 @@ class InterestVectorQuerySet(models.QuerySet["InterestVector"]):
         return rows
 
     def closest(self, user_id: int, item_ids: Sequence[int]) -> list[tuple[int, int, float]]:
-        """(item, position, closeness) of the interest each item fits best; closeness = cosine * √share of the interest."""
+        """(item, position, closeness) of the interest each item fits best; closeness = cosine * √(its share)."""
         with connection.cursor() as cursor:
             cursor.execute(
                 """
