@@ -1,0 +1,283 @@
+"""The catalog in the admin: items, taxonomies and labels. The review list is in `catalog.review_admin`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db import models
+from django.db.models import Count, Prefetch, Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import TabularInline
+from unfold.decorators import display
+
+from catalog import review_admin, taxonomies
+from catalog.item_rows import FIELDS
+from catalog.items import set_hidden, upsert_items
+from catalog.models import Item, ItemLabel, Label, Taxonomy
+from recsite.operations.errors import InvalidInputError
+from recsite.operations.model_admin import PageAdmin, chip, chips, link, meter, number, titled, when
+
+__all__ = ["review_admin"]
+
+
+class ItemForm(forms.ModelForm):
+    """Checks through the same rules as a feed's row; saving goes the same way too."""
+
+    class Meta:
+        model = Item
+        fields = ["external_id", "title"]  # the admin asks for the others by its fieldsets
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if not self.errors:
+            for rejection in upsert_items([self.row()], dry_run=True).rejected:
+                self.add_error(rejection.field if rejection.field in self.fields else None, rejection.message)
+        return cleaned
+
+    def row(self) -> dict[str, Any]:
+        row = {name: self.cleaned_data.get(name) for name in FIELDS}
+        row["external_id"] = self.instance.external_id or self.cleaned_data.get("external_id")
+        return row
+
+
+class ItemLabelInline(TabularInline):
+    model = ItemLabel
+    verbose_name_plural = "Labels"
+    fields = ("shown_label", "taxonomy", "shown_confidence", "shown_state", "source", "evidence")
+    readonly_fields = fields
+    extra = 0
+    hide_title = True
+    max_num = 0
+    can_delete = False
+    show_change_link = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ItemLabel]:
+        return ItemLabel.objects.told()
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @display(description="Label")
+    def shown_label(self, item_label: ItemLabel) -> str:
+        return (item_label.final_label or item_label.label).path
+
+    @display(description="Confidence")
+    def shown_confidence(self, item_label: ItemLabel) -> SafeString:
+        return meter(item_label.confidence)
+
+    @display(description="State")
+    def shown_state(self, item_label: ItemLabel) -> SafeString:
+        return review_admin.state_chip(item_label)
+
+
+@admin.register(Item)
+class ItemAdmin(PageAdmin):
+    form = ItemForm
+    inlines = (ItemLabelInline,)
+    list_display = (
+        "shown_item",
+        "shown_labels",
+        "shown_price",
+        "shown_stock",
+        "shown_visibility",
+        "shown_embedding",
+        "shown_created",
+    )
+    list_filter = ("is_hidden", "is_in_stock", ("created_at", admin.DateFieldListFilter))
+    search_fields = ("title",)
+    search_help_text = "Words of the item, or its id"
+    ordering = ("-created_at", "-id")
+    actions = ("hide", "show")
+    fieldsets = (
+        (None, {"fields": ("external_id", "title", "description", ("brand", "product_type"))}),
+        (
+            "Shop",
+            {"fields": (("price", "currency"), ("is_in_stock", "is_hidden"), "link", "image_url", "published_at")},
+        ),
+        ("More", {"fields": ("attributes", "shown_embedding", ("created_at", "updated_at"))}),
+    )
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if isinstance(db_field, models.URLField):
+            kwargs["assume_scheme"] = "https"
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Item]:
+        return (
+            Item.objects.with_embedding_hash()
+            .defer("search_vector")
+            .prefetch_related(Prefetch("labels", queryset=ItemLabel.objects.told(), to_attr="told_labels"))
+        )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        if not search_term.strip():
+            return queryset, False
+        found = Item.objects.search(search_term.replace("\x00", "")[:200])
+        return queryset.filter(pk__in=found.order_by().values("pk")), False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Item | None = None) -> tuple[str, ...]:
+        fields = ("shown_embedding", "created_at", "updated_at")
+        return fields if obj is None else ("external_id", *fields)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Item | None = None) -> bool:
+        """An item with events and slates behind it is hidden, not deleted."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Item, form: Any, change: bool) -> None:
+        report = upsert_items([form.row()])
+        if report.rejected:
+            raise InvalidInputError(report.rejected[0].message)
+        obj.pk = Item.objects.only("pk").get(external_id=form.row()["external_id"]).pk
+
+    def view_on_site(self, item: Item) -> str:
+        return f"/catalog/{item.external_id}/"
+
+    @display(description="Item", ordering="title")
+    def shown_item(self, item: Item) -> SafeString:
+        subtitle = " · ".join(part for part in (item.external_id, item.brand) if part)
+        return titled(item.title, subtitle, image_url=item.image_url)
+
+    @display(description="Labels")
+    def shown_labels(self, item: Any) -> SafeString:
+        assigned = [label for label in item.told_labels if label.is_assigned]
+        entries = [
+            chip((label.final_label or label.label).name, "" if label.decision else "suggested")
+            for label in assigned[:3]
+        ]
+        if len(assigned) > 3:
+            entries.append(chip(f"+{len(assigned) - 3}", "quiet"))
+        return chips(entries or [chip("None yet", "quiet")])
+
+    @display(description="Price", ordering="price")
+    def shown_price(self, item: Item) -> SafeString:
+        return number("–" if item.price is None else f"{item.price:,.2f} {item.currency}")
+
+    @display(description="Stock", ordering="is_in_stock")
+    def shown_stock(self, item: Item) -> SafeString:
+        return chip("In stock", "good") if item.is_in_stock else chip("Out of stock", "warn")
+
+    @display(description="In lists", ordering="is_hidden")
+    def shown_visibility(self, item: Item) -> SafeString:
+        return chip("Hidden", "bad") if item.is_hidden else chip("Shown", "quiet")
+
+    @display(description="Added", ordering="created_at")
+    def shown_created(self, item: Item) -> SafeString:
+        return when(item.created_at)
+
+    @display(description="Embedding")
+    def shown_embedding(self, item: Any) -> SafeString:
+        hash_of_vector = getattr(item, "embedding_hash", None)
+        if hash_of_vector is None:
+            return chip("Waiting", "warn")
+        return chip("Current", "quiet") if hash_of_vector == item.text_hash else chip("Outdated", "warn")
+
+    @admin.action(description="Hide from every list", permissions=["change"])
+    def hide(self, request: HttpRequest, queryset: QuerySet[Item]) -> None:
+        changed = set_hidden(list(queryset.values_list("pk", flat=True)), hidden=True)
+        self.message_user(request, f"{changed} hidden; no list shows them from now on.", messages.SUCCESS)
+
+    @admin.action(description="Show again", permissions=["change"])
+    def show(self, request: HttpRequest, queryset: QuerySet[Item]) -> None:
+        changed = set_hidden(list(queryset.values_list("pk", flat=True)), hidden=False)
+        self.message_user(request, f"{changed} shown again.", messages.SUCCESS)
+
+
+@admin.register(Taxonomy)
+class TaxonomyAdmin(PageAdmin):
+    list_display = ("name", "slug", "choice", "shown_labels", "shown_active", "position")
+    search_fields = ("name", "slug")
+    prepopulated_fields = {"slug": ["name"]}
+    actions = ("label_anew",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Taxonomy]:
+        return Taxonomy.objects.annotate(labels_count=Count("labels", filter=Q(labels__is_deprecated=False))).order_by(
+            "position", "id"
+        )
+
+    @display(description="Labels")
+    def shown_labels(self, taxonomy: Any) -> SafeString:
+        address = f"{reverse('admin:catalog_label_changelist')}?taxonomy__id__exact={taxonomy.pk}"
+        return link(address, f"{taxonomy.labels_count:,} labels")
+
+    @display(description="Active", boolean=True, ordering="is_active")
+    def shown_active(self, taxonomy: Taxonomy) -> bool:
+        return taxonomy.is_active
+
+    @admin.action(description="Label every item anew", permissions=["change"])
+    def label_anew(self, request: HttpRequest, queryset: QuerySet[Taxonomy]) -> None:
+        items = taxonomies.ask_for_labels(list(queryset.values_list("pk", flat=True)))
+        self.message_user(request, f"{items:,} items wait to be labelled; decisions of staff stay.", messages.SUCCESS)
+
+
+class LabelForm(forms.ModelForm):
+    class Meta:
+        model = Label
+        fields = ["taxonomy", "parent", "name", "description", "icon", "position", "is_deprecated"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if not self.errors:
+            try:
+                taxonomies.check_label(
+                    self.instance,
+                    # Fixed once the label exists, so then it is no field of the form.
+                    taxonomy=cleaned.get("taxonomy") or self.instance.taxonomy,
+                    parent=cleaned.get("parent"),
+                    name=cleaned["name"],
+                )
+            except InvalidInputError as error:
+                self.add_error(None, error.message)
+        return cleaned
+
+
+@admin.register(Label)
+class LabelAdmin(PageAdmin):
+    form = LabelForm
+    list_display = ("shown_path", "taxonomy", "shown_description", "icon", "shown_items", "shown_state")
+    list_filter = ("taxonomy", "is_deprecated")
+    list_select_related = ("taxonomy",)
+    search_fields = ("path", "description")
+    autocomplete_fields = ("parent",)
+    ordering = ("taxonomy", "position", "id")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Label]:
+        return Label.objects.with_item_counts()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Label | None = None) -> tuple[str, ...]:
+        return () if obj is None else ("taxonomy",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Label | None = None) -> bool:
+        """Its suggestions and decisions would go with it; a label is deprecated instead."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Label, form: Any, change: bool) -> None:
+        taxonomies.save_label(obj)
+
+    @display(description="Label", ordering="path")
+    def shown_path(self, label: Label) -> SafeString:
+        above, _, name = label.path.rpartition(taxonomies.SEPARATOR)
+        return format_html(
+            '<span class="rs-sub">{}</span><span class="rs-title">{}</span>', f"{above} > " if above else "", name
+        )
+
+    @display(description="What belongs here")
+    def shown_description(self, label: Label) -> SafeString:
+        return format_html('<span class="rs-wrap" style="display:block">{}</span>', label.description or "–")
+
+    @display(description="Items")
+    def shown_items(self, label: Any) -> SafeString:
+        return number(f"{label.items_count:,}")
+
+    @display(description="State", ordering="is_deprecated")
+    def shown_state(self, label: Label) -> SafeString:
+        return chip("Deprecated", "warn") if label.is_deprecated else chip("In use", "quiet")

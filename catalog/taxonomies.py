@@ -8,7 +8,8 @@ from pathlib import Path
 
 import structlog
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Value
+from django.db.models.functions import Concat, Substr
 from django.utils.text import slugify
 from kombu.exceptions import OperationalError
 
@@ -17,6 +18,7 @@ from catalog.feeds.tables import read_table
 from catalog.feeds.text import FeedError, read_head
 from catalog.item_rows import Rejection, UnreadableRow, clean_text
 from catalog.models import Item, Label, Taxonomy
+from recsite.operations.errors import InvalidInputError
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +89,7 @@ def import_taxonomy(
             if new or changed:
                 touched.append(taxonomy.pk)
         if touched:
-            _ask_for_labels(touched)
+            ask_for_labels(touched)
     log.info("taxonomies_imported", created=created, updated=updated, unchanged=unchanged, rejected=len(rejected))
     return TaxonomyReport(tuple(slugs), created, updated, unchanged, tuple(rejected))
 
@@ -169,7 +171,41 @@ def _describe(label: Label, row: _LabelRow) -> bool:
     return bool(changes)
 
 
-def _ask_for_labels(taxonomy_ids: list[int]) -> None:
+def check_label(label: Label, *, taxonomy: Taxonomy, parent: Label | None, name: str) -> None:
+    """Raises InvalidInputError where the label cannot stand below `parent` under this name."""
+    if parent is not None and parent.taxonomy_id != taxonomy.pk:
+        raise InvalidInputError(f"{parent.path} is in another taxonomy; choose a parent in {taxonomy.name}.")
+    if ">" in name:
+        raise InvalidInputError('A name cannot hold ">", which separates the names of a path.')
+    if parent is not None and label.pk and f"{parent.path}{SEPARATOR}".startswith(f"{label.path}{SEPARATOR}"):
+        raise InvalidInputError(f"{parent.path} is the label itself or below it; choose another parent.")
+    path = _path(parent, name)
+    if len(path) > 1000:
+        raise InvalidInputError("The path would be longer than 1,000 characters; shorten a name.")
+    if Label.objects.filter(taxonomy=taxonomy, path=path).exclude(pk=label.pk).exists():
+        raise InvalidInputError(f"{taxonomy.name} has a label {path} already; choose another name.")
+
+
+@transaction.atomic
+def save_label(label: Label) -> None:
+    """Save a checked label with its path, and the paths of all that lie below it."""
+    before = Label.objects.filter(pk=label.pk).values_list("path", flat=True).first()
+    label.name = " ".join(clean_text(label.name).split())
+    label.path = _path(label.parent, label.name)
+    label.save()
+    if before and before != label.path:
+        below = Label.objects.filter(taxonomy_id=label.taxonomy_id, path__startswith=f"{before}{SEPARATOR}")
+        below.update(path=Concat(Value(label.path), Substr("path", len(before) + 1)))
+    log.info("label_saved", label=label.pk, taxonomy=label.taxonomy_id, moved=bool(before and before != label.path))
+
+
+def _path(parent: Label | None, name: str) -> str:
+    cleaned = " ".join(clean_text(name).split())
+    return f"{parent.path}{SEPARATOR}{cleaned}" if parent else cleaned
+
+
+def ask_for_labels(taxonomy_ids: list[int]) -> int:
+    """Every item waits to be labelled against these taxonomies. Returns how many items there are."""
     ids = list(Item.objects.order_by("pk").values_list("pk", flat=True))
     for start in range(0, len(ids), REQUEST_CHUNK):
         labelling.request_labels(ids[start : start + REQUEST_CHUNK], taxonomy_ids=taxonomy_ids)
@@ -182,3 +218,4 @@ def _ask_for_labels(taxonomy_ids: list[int]) -> None:
 
     if ids:
         transaction.on_commit(ring)
+    return len(ids)

@@ -265,6 +265,7 @@ AUTH_PASSWORD_VALIDATORS = [
 # ---------------------------------------------------------------- logging
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 TESTING = "pytest" in sys.modules
+from recsite.appearance import UNFOLD  # noqa: E402, F401
 from recsite.operations.logs import logging_config  # noqa: E402  (settings must exist before logging is described)
 
 LOGGING = logging_config(level=LOG_LEVEL, as_json=PRODUCTION)

@@ -113,7 +113,7 @@ class ItemLabel(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.item_id} -> {self.label_id} ({self.confidence:.2f})"
+        return f"{self.label.name} for {self.item.title}"
 
 
 class LabelRequestQuerySet(models.QuerySet["LabelRequest"]):

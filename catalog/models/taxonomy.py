@@ -33,6 +33,20 @@ class Taxonomy(models.Model):
 
 
 class LabelQuerySet(models.QuerySet["Label"]):
+    def with_item_counts(self) -> LabelQuerySet:
+        """Adds `items_count`: how many items carry the label, suggested or decided."""
+        from catalog.models.item_label import ItemLabel  # which imports this module
+
+        one = models.OuterRef("pk")
+        counted = (
+            ItemLabel.objects.current()
+            .filter(is_assigned=True)
+            .filter(models.Q(final_label=one) | models.Q(final_label__isnull=True, label=one))
+            .order_by()
+            .annotate(count=models.Func("pk", function="COUNT", output_field=models.IntegerField()))
+        )
+        return self.annotate(items_count=models.Subquery(counted.values("count")))
+
     def below(self, path: str) -> LabelQuerySet:
         """The label at `path` in any taxonomy, and every label under it."""
         return self.filter(models.Q(path__iexact=path) | models.Q(path__istartswith=f"{path} > "))

@@ -1,0 +1,346 @@
+"""The review list: what the model suggested for an item, and what staff decided about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesCheckboxFilter, RangeNumericFilter
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminSelect2Widget
+
+from catalog import review
+from catalog.models import ItemLabel, Label
+from catalog.taxonomies import SEPARATOR
+from recsite.operations.errors import RecsiteError
+from recsite.operations.model_admin import PageAdmin, chip, link, meter, titled, when
+
+BADGE_LIMIT = 999
+STATE_CHIPS = {
+    "": ("Suggested", "suggested"),
+    ItemLabel.Decision.ACCEPTED: ("Accepted", "good"),
+    ItemLabel.Decision.CORRECTED: ("Corrected", "good"),
+    ItemLabel.Decision.REJECTED: ("Rejected", "rejected"),
+}
+
+
+def waiting_badge(request: HttpRequest) -> str:
+    waiting = ItemLabel.objects.awaiting_review()[: BADGE_LIMIT + 1].count()
+    return f"{BADGE_LIMIT}+" if waiting > BADGE_LIMIT else str(waiting or "")
+
+
+def state_chip(item_label: ItemLabel) -> SafeString:
+    if not item_label.decision and not item_label.is_assigned:
+        return chip("Not assigned", "quiet")
+    return chip(*STATE_CHIPS[item_label.decision])
+
+
+class DecisionFilter(admin.SimpleListFilter):
+    title = "decision"
+    parameter_name = "decision"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [*ItemLabel.Decision.choices, ("unassigned", "Not assigned"), ("all", "All")]
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        """Where nothing is chosen the list is the work to do, so the first choice says that instead of "All"."""
+        for place, choice in enumerate(super().choices(changelist)):
+            yield {**choice, "display": "Waiting for review"} if place == 0 else choice
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        match self.value():
+            case None | "":
+                return queryset.filter(is_assigned=True, decision="")
+            case "unassigned":
+                return queryset.filter(is_assigned=False, decision="")
+            case "all":
+                return queryset
+            case decision:
+                return queryset.filter(decision=decision)
+
+
+class CorrectionForm(forms.ModelForm):
+    """One choice: the label that is right. Everything else on the page is what was suggested and decided."""
+
+    final_label = forms.ModelChoiceField(
+        queryset=Label.objects.none(),
+        required=False,
+        label="Right label",
+        widget=UnfoldAdminSelect2Widget,
+        help_text="Choose it and save to correct the suggestion. The suggestion stays on record.",
+    )
+
+    class Meta:
+        model = ItemLabel
+        fields = ["final_label"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "final_label" in self.fields:
+            field: Any = self.fields["final_label"]
+            field.queryset = Label.objects.assignable().filter(taxonomy_id=self.instance.taxonomy_id)
+            field.label_from_instance = lambda label: label.path
+
+
+@admin.register(ItemLabel)
+class ItemLabelAdmin(PageAdmin):
+    form = CorrectionForm
+    list_display = (
+        "shown_item",
+        "shown_label",
+        "shown_confidence",
+        "shown_evidence",
+        "made_by",
+        "shown_state",
+        "buttons",
+    )
+    list_display_links = ("shown_item",)
+    list_filter = (
+        DecisionFilter,
+        "taxonomy",
+        ("confidence", RangeNumericFilter),
+        ("source", ChoicesCheckboxFilter),
+    )
+    list_select_related = ("item", "label", "final_label", "taxonomy", "reviewer")
+    search_fields = ("item__title", "label__path", "=item__external_id")
+    search_help_text = "Words of an item or a label"
+    ordering = ("confidence", "id")
+    list_after_template = "admin/catalog/itemlabel/decide_form.html"
+    actions = ("accept", "reject")
+    actions_submit_line = ("accept_this", "reject_this", "undo_this")
+    warn_unsaved_form = False
+    fieldsets = (
+        (None, {"fields": ("item_link", "item_text", "shown_suggestion", ("shown_confidence", "shown_evidence"))}),
+        ("Decision", {"fields": ("shown_state", "final_label")}),
+        (
+            "Made by",
+            {"fields": (("taxonomy", "shown_rank"), ("source", "shown_model"), ("prompt_version", "suggested_at"))},
+        ),
+    )
+    readonly_fields = (
+        "item_link",
+        "item_text",
+        "shown_suggestion",
+        "shown_confidence",
+        "shown_evidence",
+        "shown_state",
+        "taxonomy",
+        "shown_rank",
+        "source",
+        "shown_model",
+        "prompt_version",
+        "suggested_at",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ItemLabel]:
+        return ItemLabel.objects.current().defer("item__search_vector")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: ItemLabel | None = None) -> bool:
+        return False
+
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        columns = list(super().get_list_display(request))
+        return columns if self.has_change_permission(request) else [name for name in columns if name != "buttons"]
+
+    # ---------------------------------------------------------------- deciding
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """A row's buttons post `decide`, like "accept:17"."""
+        if request.method == "POST" and "decide" in request.POST:
+            if not self.has_change_permission(request):
+                raise PermissionDenied
+            verb, _, key = request.POST["decide"].partition(":")
+            if verb in {"accept", "reject", "undo"} and key.isdecimal():
+                self._decide(request, verb, [int(key)])
+            return HttpResponseRedirect(request.get_full_path())
+        response: HttpResponse = super().changelist_view(request, extra_context)
+        return response
+
+    def _decide(self, request: HttpRequest, verb: str, ids: list[int]) -> None:
+        reviewer = request.user
+        assert isinstance(reviewer, User)  # noqa: S101  (the admin lets nobody else in)
+        done = {"accept": "accepted", "reject": "rejected", "undo": "waiting for review again"}[verb]
+        try:
+            if verb == "undo":
+                review.undo(ids[0], reviewer=reviewer)
+            else:
+                {"accept": review.accept, "reject": review.reject}[verb](ids, reviewer=reviewer)
+        except RecsiteError as error:
+            self.message_user(request, error.message, messages.ERROR)
+        else:
+            self.message_user(request, f"{len(ids):,} {done}." if len(ids) > 1 else f"{done.capitalize()}.")
+
+    @admin.action(description="Accept", permissions=["change"])
+    def accept(self, request: HttpRequest, queryset: QuerySet[ItemLabel]) -> None:
+        self._decide(request, "accept", list(queryset.values_list("pk", flat=True)))
+
+    @admin.action(description="Reject", permissions=["change"])
+    def reject(self, request: HttpRequest, queryset: QuerySet[ItemLabel]) -> None:
+        self._decide(request, "reject", list(queryset.values_list("pk", flat=True)))
+
+    @action(description="Accept", permissions=["change"])
+    def accept_this(self, request: HttpRequest, item_label: ItemLabel) -> None:
+        self._decide(request, "accept", [item_label.pk])
+
+    @action(description="Reject", permissions=["change"])
+    def reject_this(self, request: HttpRequest, item_label: ItemLabel) -> None:
+        self._decide(request, "reject", [item_label.pk])
+
+    @action(description="Undo decision", permissions=["change"])
+    def undo_this(self, request: HttpRequest, item_label: ItemLabel) -> None:
+        self._decide(request, "undo", [item_label.pk])
+
+    def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Undo where there is a decision, accept and reject where there is none."""
+        decided = ItemLabel.objects.filter(pk=object_id).exclude(decision="").exists()
+        shown = {"undo_this"} if decided else {"accept_this", "reject_this"}
+        return [
+            entry
+            for entry in super().get_actions_submit_line(request, object_id)
+            if entry.action_name.removeprefix("catalog_itemlabel_") in shown
+        ]
+
+    def save_model(self, request: HttpRequest, obj: ItemLabel, form: Any, change: bool) -> None:
+        for entry in self.get_actions_submit_line(request, obj.pk):
+            if entry.action_name in request.POST:
+                entry.method(request, obj)
+                return
+        chosen = form.cleaned_data.get("final_label")
+        reviewer = request.user
+        if "final_label" not in form.changed_data or chosen is None or not isinstance(reviewer, User):
+            self.message_user(
+                request, "Nothing was decided; choose the right label, accept or reject.", messages.WARNING
+            )
+            return
+        try:
+            review.correct(obj.pk, chosen.pk, reviewer=reviewer)
+        except RecsiteError as error:
+            self.message_user(request, error.message, messages.ERROR)
+        else:
+            self.message_user(request, f"Corrected to {chosen.path}.")
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context["show_save_and_continue"] = False
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response
+
+    def response_change(self, request: HttpRequest, obj: ItemLabel) -> HttpResponse:
+        """What was decided has been said already; back to the list, where the next one waits."""
+        response: HttpResponse = self.response_post_save_change(request, obj)
+        return response
+
+    # ---------------------------------------------------------------- columns
+
+    @display(description="Item", ordering="item__title")
+    def shown_item(self, item_label: ItemLabel) -> SafeString:
+        item = item_label.item
+        return titled(item.title, item.brand or item.external_id, image_url=item.image_url)
+
+    @display(description="Label", ordering="label__path")
+    def shown_label(self, item_label: ItemLabel) -> SafeString:
+        label = item_label.final_label or item_label.label
+        if label.pk != item_label.label_id:
+            return _two_lines(label.name, f"instead of {item_label.label.name}")
+        above = label.path.rpartition(SEPARATOR)[0]
+        return _two_lines(label.name, " · ".join(part for part in (item_label.taxonomy.name, above) if part))
+
+    @display(description="Confidence", ordering="confidence")
+    def shown_confidence(self, item_label: ItemLabel) -> SafeString:
+        return meter(item_label.confidence)
+
+    @display(description="Evidence")
+    def shown_evidence(self, item_label: ItemLabel) -> SafeString:
+        return format_html('<span class="rs-wrap">{}</span>', item_label.evidence or "–")
+
+    @display(description="Suggested by", ordering="source")
+    def made_by(self, item_label: ItemLabel) -> SafeString:
+        details = " · ".join(part for part in (item_label.prompt_version, item_label.model) if part)
+        return _two_lines(item_label.get_source_display(), details)
+
+    @display(description="Decision", ordering="decision")
+    def shown_state(self, item_label: ItemLabel) -> SafeString:
+        if not item_label.decided_at:
+            return state_chip(item_label)
+        who = item_label.reviewer.get_username() if item_label.reviewer else "somebody"
+        return format_html(
+            '{}<br><span class="rs-sub">{}</span> {}',
+            state_chip(item_label),
+            who,
+            when(item_label.decided_at),
+        )
+
+    @display(description="")
+    def buttons(self, item_label: ItemLabel) -> SafeString:
+        if item_label.decision:
+            return format_html('<span class="rs-buttons">{}</span>', _button("undo", "Undo", item_label))
+        edit = reverse("admin:catalog_itemlabel_change", args=[item_label.pk])
+        return format_html(
+            '<span class="rs-buttons">{}{}<a class="rs-button" href="{}" aria-label="Correct the label of {}">'
+            "Correct</a></span>",
+            _button("accept", "Accept", item_label),
+            _button("reject", "Reject", item_label),
+            edit,
+            item_label.item.title,
+        )
+
+    # ---------------------------------------------------------------- the page of one
+
+    @display(description="Item")
+    def item_link(self, item_label: ItemLabel) -> SafeString:
+        item = item_label.item
+        return link(reverse("admin:catalog_item_change", args=[item.pk]), f"{item.title} ({item.external_id})")
+
+    @display(description="Its text")
+    def item_text(self, item_label: ItemLabel) -> str:
+        item = item_label.item
+        return " · ".join(part for part in (item.brand, item.description[:600]) if part) or "Title only."
+
+    @display(description="Choice")
+    def shown_rank(self, item_label: ItemLabel) -> str:
+        return f"The model's choice no. {item_label.rank}"
+
+    @display(description="Model")
+    def shown_model(self, item_label: ItemLabel) -> str:
+        return item_label.model or "–"
+
+    @display(description="Suggested label")
+    def shown_suggestion(self, item_label: ItemLabel) -> SafeString:
+        return format_html("{}<br>{}", item_label.label.path, item_label.label.description)
+
+
+def _two_lines(first: str, second: str) -> SafeString:
+    return format_html(
+        '<span class="rs-lines"><span class="rs-title" title="{}">{}</span>'
+        '<span class="rs-sub" title="{}">{}</span></span>',
+        first,
+        first,
+        second,
+        second,
+    )
+
+
+def _button(verb: str, text: str, item_label: ItemLabel) -> SafeString:
+    return format_html(
+        '<button class="rs-button" form="decide-form" name="decide" value="{}:{}" '
+        'aria-label="{}: {} for {}">{}</button>',
+        verb,
+        item_label.pk,
+        text,
+        item_label.label.name,
+        item_label.item.title,
+        text,
+    )
