@@ -69,11 +69,11 @@ def is_loaded() -> bool:
     return Job.objects.filter(kind=KIND, status=Job.Status.SUCCEEDED).exists()
 
 
-def load(progress: jobs.Progress, *, embed_here: bool = False, stall_s: float = EMBEDDING_STALL_S) -> None:
+def load(progress: jobs.Progress, *, embed_here: bool = False) -> None:
     """Run every step, reporting to the job. Raises UnavailableError where the demo's package is not installed.
 
-    embed_here: embed the items in this process (loads the embedding model) instead of waiting for the worker.
-    stall_s: stop waiting for embeddings once none has arrived for so long; interests follow by the sweep then.
+    embed_here: embed the items in this process (loads the embedding model) instead of waiting for the worker. Waiting
+    ends once none has arrived for EMBEDDING_STALL_S; the sweep builds the missing interests later.
     """
     if is_loaded():
         progress.start(0, message="The demo shop is loaded already; there is nothing to do.")
@@ -99,7 +99,7 @@ def load(progress: jobs.Progress, *, embed_here: bool = False, stall_s: float = 
     progress.start(0, message="Learning what is bought together")
     neighbours.rebuild_statistics()
     timed("statistics")
-    _await_embeddings(progress, embed_here=embed_here, stall_s=stall_s)
+    _await_embeddings(progress, embed_here=embed_here)
     timed("waiting for embeddings")
     progress.start(len(demo.households), message="Building interests")
     interests.rebuild_all(on_progress=_reporter(progress))
@@ -270,7 +270,7 @@ def _event_rows(
         )
 
 
-def _await_embeddings(progress: jobs.Progress, *, embed_here: bool, stall_s: float) -> None:
+def _await_embeddings(progress: jobs.Progress, *, embed_here: bool) -> None:
     total = Item.objects.count()
     missing = Item.objects.without_current_embedding().count()
     message = "Embedding items" if embed_here else "Waiting for the worker to embed items"
@@ -280,7 +280,7 @@ def _await_embeddings(progress: jobs.Progress, *, embed_here: bool, stall_s: flo
         embedding.embed_items(on_progress=progress.advance)
         return
     moved_at = time.monotonic()
-    while missing and time.monotonic() - moved_at < stall_s:
+    while missing and time.monotonic() - moved_at < EMBEDDING_STALL_S:
         time.sleep(EMBEDDING_POLL_S)
         now_missing = Item.objects.without_current_embedding().count()
         if now_missing < missing:

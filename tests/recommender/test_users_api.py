@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import pytest
+from django.db.models import Model
+from rest_framework.test import APIClient
+
+from recommender import users
+from recommender.models import EndUser, Event, InterestLabel, InterestVector, Slate, SlateItem
+from recsite.operations.errors import NotFoundError
+from tests.factories import (
+    ApiKeyFactory,
+    EndUserFactory,
+    EventFactory,
+    InterestLabelFactory,
+    InterestVectorFactory,
+    SlateFactory,
+    SlateItemFactory,
+)
+
+URL = "/api/v1/users/"
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client() -> APIClient:
+    return APIClient(headers={"X-API-Key": ApiKeyFactory().secret})
+
+
+def test_put_creates_a_user_and_then_replaces_their_attributes(client):
+    created = client.put(f"{URL}u1/", {"attributes": {"age": 34, "city": "Köln"}}, format="json")
+    assert created.status_code == 201
+    assert created.json()["attributes"] == {"age": 34, "city": "Köln"}
+    replaced = client.put(f"{URL}u1/", {"attributes": {"city": "Bonn"}}, format="json")
+    assert replaced.status_code == 200
+    assert EndUser.objects.get().attributes == {"city": "Bonn"}
+
+
+@pytest.mark.parametrize("external_id", ["household-1", "a/b/c", "用户一", "me@shop.example", "a b"])
+def test_any_id_a_shop_may_use_works_in_the_address(client, external_id):
+    EndUserFactory(external_id=external_id)
+    response = client.get(f"{URL}{external_id}/")
+    assert response.status_code == 200
+    assert response.json()["external_id"] == external_id
+
+
+def test_an_unknown_user_is_answered_404_with_what_to_do(client):
+    response = client.get(f"{URL}nobody/")
+    assert response.status_code == 404
+    (error,) = response.json()["errors"]
+    assert error["code"] == "not_found"
+    assert "There is no user 'nobody'" in error["detail"]
+    assert client.delete(f"{URL}nobody/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("external_id", "body"),
+    [
+        ("u1", {"attributes": ["a"]}),
+        ("u1", {"attributes": "a"}),
+        ("u1", ["a"]),
+        ("x" * 201, {"attributes": {}}),
+        ("u1", {"attributes": {"note": "x" * 20_001}}),
+        ("u1", {"attributes": {"note": "a\x00b"}}),
+    ],
+)
+def test_what_cannot_be_stored_is_answered_400_and_leaves_nothing(client, external_id, body):
+    assert client.put(f"{URL}{external_id}/", body, format="json").status_code == 400
+    assert not EndUser.objects.exists()
+
+
+def test_the_list_pages_and_searches_by_the_beginning_of_the_id(client):
+    for external_id in ("household-1", "household-12", "visitor-1"):
+        EndUserFactory(external_id=external_id)
+    page = client.get(URL, {"limit": 2}).json()
+    assert [row["external_id"] for row in page["results"]] == ["household-1", "household-12"]
+    assert [row["external_id"] for row in client.get(page["next"]).json()["results"]] == ["visitor-1"]
+    found = client.get(URL, {"search": "household-1"}).json()["results"]
+    assert [row["external_id"] for row in found] == ["household-1", "household-12"]
+
+
+def test_delete_erases_the_user_with_all_that_is_known_and_nobody_else(client):
+    user, other = EndUserFactory(external_id="u1"), EndUserFactory(external_id="u2")
+    for owner in (user, other):
+        EventFactory(user=owner)
+        InterestVectorFactory(user=owner)
+        InterestLabelFactory(user=owner)
+        SlateItemFactory(slate=SlateFactory(user=owner))
+    SlateItemFactory(slate=SlateFactory(user=None, user_external_id="u1"))
+
+    assert client.delete(f"{URL}u1/").status_code == 204
+
+    owned: list[type[Model]] = [Event, InterestVector, InterestLabel, Slate]
+    for model in owned:
+        assert [row.user_id for row in model._default_manager.all()] == [other.pk], model
+    assert SlateItem.objects.count() == 1
+    assert list(EndUser.objects.values_list("external_id", flat=True)) == ["u2"]
+    assert client.get(f"{URL}u1/").status_code == 404
+
+
+def test_slates_of_a_visitor_nobody_knew_can_be_erased_too():
+    SlateFactory(user=None, user_external_id="visitor")
+    assert users.erase("visitor") == users.Erased(events=0, slates=1)
+    assert not Slate.objects.exists()
+    with pytest.raises(NotFoundError):
+        users.erase("visitor")
+
+
+def test_erasing_needs_the_scope_write():
+    EndUserFactory(external_id="u1")
+    assert APIClient().delete(f"{URL}u1/").status_code == 401
+    reader = APIClient(headers={"X-API-Key": ApiKeyFactory(scopes=["read"]).secret})
+    assert reader.delete(f"{URL}u1/").status_code == 403
+    assert EndUser.objects.count() == 1
