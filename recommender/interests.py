@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 
 import numpy as np
@@ -14,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 from numpy.typing import NDArray
 
-from catalog.models import ItemEmbedding, ItemLabel
+from catalog.models import ItemEmbedding
 from recommender.algorithms import interest as algorithm
 from recommender.models import EndUser, Event, InterestLabel, InterestVector
 
@@ -63,7 +64,7 @@ def rebuild(user_id: int, *, only_if_stale: bool = False) -> bool:
 
 
 def rebuild_many(user_ids: Sequence[int], *, only_if_stale: bool = False) -> int:
-    """Rebuild these users in one transaction each hundred; returns how many there were. Safe to run twice, or at once."""
+    """Rebuild these users, a transaction each hundred; returns how many there were. Safe to run twice, or at once."""
     built = 0
     for chunk in _chunks(sorted(set(user_ids))):
         built += _rebuild_chunk(chunk, vectors=None, only_if_stale=only_if_stale)
@@ -71,7 +72,7 @@ def rebuild_many(user_ids: Sequence[int], *, only_if_stale: bool = False) -> int
 
 
 def rebuild_all(*, on_progress: OnProgress | None = None) -> int:
-    """Rebuild every user who has events; vectors are read once. `on_progress(done, total, message)` after each chunk."""
+    """Rebuild every user who has events; vectors are read once. on_progress(done, total, message) after each chunk."""
     started = time.monotonic()
     user_ids = list(EndUser.objects.filter(last_event_id__isnull=False).order_by("id").values_list("id", flat=True))
     vectors = Vectors.load()
@@ -125,19 +126,25 @@ def _replace(users: Sequence[EndUser], vectors: list[InterestVector], labels: li
     EndUser.objects.bulk_update(users, ["interests_event_id", "interests_built_at"])
 
 
-def event_weights(history: Sequence[Event], *, half_life_days: float) -> NDArray[np.float64]:
-    """(n_events,) weight of each event: its type's, halved every `half_life_days` before the newest of them."""
+def event_weights(history: Sequence[tuple[str, float, datetime]], *, half_life_days: float) -> NDArray[np.float64]:
+    """(n_events,) weight of each (type, value, time): the type's, halved every `half_life_days` before the newest."""
     if not history:
         return np.zeros(0)
-    times_s = np.array([event.occurred_at.timestamp() for event in history])
-    by_type = np.array([algorithm.event_weight(event.type, event.value) for event in history])
+    times_s = np.array([occurred_at.timestamp() for _, _, occurred_at in history])
+    by_type = np.array([algorithm.event_weight(event_type, value) for event_type, value, _ in history])
     return by_type * algorithm.decay((times_s.max() - times_s) / DAY_S, half_life_days=half_life_days)
+
+
+def _weights_of(events: Sequence[Event]) -> NDArray[np.float64]:
+    return event_weights(
+        [(event.type, event.value, event.occurred_at) for event in events], half_life_days=HALF_LIFE_DAYS
+    )
 
 
 def _vectors_of(user: EndUser, history: Sequence[Event], vectors: Vectors) -> list[InterestVector]:
     """Events of items that have no vector yet are left out; a sweep rebuilds the user when they get one."""
     known = [event for event in history if event.item_id in vectors.row_of]
-    weights = event_weights(known, half_life_days=HALF_LIFE_DAYS)
+    weights = _weights_of(known)
     item_ids, places = np.unique(np.array([event.item_id for event in known], dtype=np.int64), return_inverse=True)
     net = algorithm.net_weights(places, weights, n_items=len(item_ids))
     rows = [vectors.row_of[item_id] for item_id in item_ids.tolist()]
@@ -170,18 +177,14 @@ def _events_behind(
 
 
 def _labels_of(item_ids: Sequence[int]) -> LabelsByItem:
-    """The labels these items count as having. What a person decided is certain."""
     labels: LabelsByItem = defaultdict(list)
-    rows = ItemLabel.objects.effective().filter(item_id__in=item_ids, taxonomy__is_active=True).order_by("id")
-    for item_id, taxonomy_id, label_id, confidence, decision in rows.values_list(
-        "item_id", "taxonomy_id", "effective_label_id", "confidence", "decision"
-    ):
-        labels[item_id].append(ItemLabelShare(taxonomy_id, label_id, 1.0 if decision else confidence))
+    for item_id, taxonomy_id, label_id, confidence in InterestLabel.objects.labels_of_items(item_ids):
+        labels[item_id].append(ItemLabelShare(taxonomy_id, label_id, confidence))
     return labels
 
 
 def _interest_labels_of(user: EndUser, history: Sequence[Event], labels: LabelsByItem) -> list[InterestLabel]:
-    weights = event_weights(history, half_life_days=HALF_LIFE_DAYS)
+    weights = _weights_of(history)
     net: dict[int, float] = defaultdict(float)
     for event, weight in zip(history, weights.tolist(), strict=True):
         net[event.item_id] += weight

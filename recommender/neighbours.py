@@ -11,10 +11,12 @@ from django.db import transaction
 from django.utils import timezone
 from numpy.typing import NDArray
 
+from catalog.models import Item
 from recommender.algorithms import neighbours as algorithm
 from recommender.algorithms.interest import decay
 from recommender.algorithms.popularity import popularity
 from recommender.models import Event, ItemStatistics, Neighbour
+from recsite.operations.errors import NotFoundError
 
 log = structlog.get_logger(__name__)
 
@@ -30,31 +32,31 @@ OnProgress = Callable[[int, int, str], None]
 def rebuild_statistics(*, on_progress: OnProgress | None = None) -> int:
     """Replace every item's statistics and neighbours. Readers see the old ones until the new ones are complete.
 
-    `on_progress(done, total, message)` is told of four steps. Returns the number of neighbour rows.
+    `on_progress(done, total, message)` is told of three steps. Returns the number of neighbour rows.
     """
     report = on_progress or (lambda done, total, message: None)
     started = time.monotonic()
+    read_at = timezone.now()
+    report(0, 3, "Reading events")
+    pairs = Event.objects.pairs()
+    as_of = Event.objects.newest_time() or timezone.now()
+    user_ids, users = _indexed(row[0] for row in pairs)
+    item_ids, items = _indexed(row[1] for row in pairs)
+    ages_days = (as_of.timestamp() - np.array([row[3] for row in pairs], dtype=np.float64)) / DAY_S
+    report(1, 3, f"Comparing {len(item_ids):,} items")
+    found = algorithm.neighbours(
+        users,
+        items,
+        decay(ages_days, half_life_days=TOGETHER_HALF_LIFE_DAYS),
+        n_items=len(item_ids),
+        k=NEIGHBOURS_PER_ITEM,
+    )
+    report(2, 3, f"Writing {len(found):,} neighbours")
     with transaction.atomic():
         Neighbour.objects.lock_rebuild()
-        report(0, 4, "Reading events")
-        pairs = Event.objects.pairs()
-        as_of = Event.objects.newest_time() or timezone.now()
-        user_ids, users = _indexed(row[0] for row in pairs)
-        item_ids, items = _indexed(row[1] for row in pairs)
-        ages_days = (as_of.timestamp() - np.array([row[3] for row in pairs], dtype=np.float64)) / DAY_S
-        report(1, 4, f"Comparing {len(item_ids):,} items")
-        found = algorithm.neighbours(
-            users,
-            items,
-            decay(ages_days, half_life_days=TOGETHER_HALF_LIFE_DAYS),
-            n_items=len(item_ids),
-            k=NEIGHBOURS_PER_ITEM,
-        )
-        report(2, 4, "Writing statistics")
-        ItemStatistics.objects.replace_all(_statistics(pairs, item_ids, items, ages_days), built_at=timezone.now())
-        report(3, 4, f"Writing {len(found):,} neighbours")
-        Neighbour.objects.replace_all(_neighbour_rows(found, item_ids), built_at=timezone.now())
-    report(4, 4, "Statistics and neighbours are current")
+        ItemStatistics.objects.replace_all(_statistics(pairs, item_ids, items, ages_days), built_at=read_at)
+        Neighbour.objects.replace_all(_neighbour_rows(found, item_ids), built_at=read_at)
+    report(3, 3, "Statistics and neighbours are current")
     log.info(
         "statistics_rebuilt",
         items=len(item_ids),
@@ -63,6 +65,14 @@ def rebuild_statistics(*, on_progress: OnProgress | None = None) -> int:
         seconds=round(time.monotonic() - started, 1),
     )
     return len(found)
+
+
+def neighbours_of(external_id: str, *, n: int) -> list[Neighbour]:
+    """The n strongest neighbours of the item that may be shown. Raises NotFoundError where there is no such item."""
+    item = Item.objects.filter(external_id=external_id).only("id").first()
+    if item is None:
+        raise NotFoundError(f"There is no item {external_id!r}.")
+    return list(Neighbour.objects.strongest_of(item.pk, n))
 
 
 def _indexed(ids: Iterable[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

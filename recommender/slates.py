@@ -10,9 +10,9 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import prefetch_related_objects
+from django.db.models import Prefetch, prefetch_related_objects
 
-from catalog.models import Item, ItemEmbedding
+from catalog.models import Item, ItemEmbedding, ItemLabel
 from recommender import candidates, explanations
 from recommender.algorithms import diversity, fusion
 from recommender.candidates import Pool, UserState
@@ -48,6 +48,7 @@ class RecommendedList:
     notice: str
     strategy: Strategy
     slate_id: UUID | None
+    n: int
     took_ms: float
     items: tuple[RankedItem, ...]
 
@@ -80,7 +81,9 @@ def recommend(
 
     took_ms = (time.perf_counter() - started) * 1000
     slate = _record(user_external_id, n, strategy, state, ranked, took_ms) if record else None
-    log.info("recommended", user=state.user.pk if state.user else None, n=n, items=len(ranked), took_ms=round(took_ms, 1))
+    log.info(
+        "recommended", user=state.user.pk if state.user else None, n=n, items=len(ranked), took_ms=round(took_ms, 1)
+    )
     return RecommendedList(
         user_external_id=user_external_id,
         user=state.user,
@@ -88,6 +91,7 @@ def recommend(
         notice=_notice(state, n=n, found=len(ranked)),
         strategy=strategy,
         slate_id=slate.public_id if slate else None,
+        n=n,
         took_ms=took_ms,
         items=ranked,
     )
@@ -101,7 +105,7 @@ def _check(user_external_id: str, n: int) -> None:
 
 
 def _pick(pool: Pool, fused: fusion.Fused, state: UserState, recipe: Recipe, *, n: int) -> list[int]:
-    """Best first, no title twice, no label too often; a stranger's list is spread wider, there being nothing to go by."""
+    """Best first, no title twice, no label too often; a stranger's list is spread wider."""
     share = recipe.max_share_per_label if state.has_history else STRANGER_SHARE_PER_LABEL
     caps = [
         diversity.Cap([" ".join(title.casefold().split()) for title in pool.titles], recipe.max_per_title),
@@ -115,7 +119,8 @@ def _rank(pool: Pool, places: Sequence[int], fused: fusion.Fused, state: UserSta
     items = Item.objects.recommendable().defer("description", "attributes", "search_vector")
     by_id = items.in_bulk([int(pool.ids[place]) for place in places])
     places = [place for place in places if int(pool.ids[place]) in by_id]
-    prefetch_related_objects(list(by_id.values()), "labels__label", "labels__final_label")
+    labels = ItemLabel.objects.effective().select_related("label", "final_label").order_by("taxonomy_id", "rank", "id")
+    prefetch_related_objects(list(by_id.values()), Prefetch("labels", queryset=labels, to_attr="effective_labels"))
     ranked = []
     for position, (place, parts) in enumerate(
         zip(places, explanations.explain(pool, places, fused, state), strict=True), start=1

@@ -59,7 +59,7 @@ def recipe_from(values: Mapping[str, object]) -> Recipe:
 
 def _checked_weights(values: object) -> dict[str, float]:
     if not isinstance(values, Mapping):
-        raise InvalidInputError("A recipe's weights must be an object, like {\"neighbours\": 1.0, \"popular\": 0.3}.")
+        raise InvalidInputError('A recipe\'s weights must be an object, like {"neighbours": 1.0, "popular": 0.3}.')
     if unknown := sorted(set(values) - set(SOURCES)):
         raise InvalidInputError(f"There is no source {unknown[0]!r} to weigh; the sources are {', '.join(SOURCES)}.")
     for source, weight in values.items():

@@ -9,9 +9,27 @@ from recsite.operations import jobs
 
 @shared_task(name="recommender.tasks.rebuild_user_interests")
 def rebuild_user_interests(user_id: int) -> None:
+    """Five events in a row ring five times; what the first rebuild already knew costs the others one query."""
     from recommender import interests
 
-    interests.rebuild(user_id)
+    interests.rebuild(user_id, only_if_stale=True)
+
+
+@shared_task(name="recommender.tasks.refresh_user_interests")
+def refresh_user_interests(user_ids: list[int]) -> None:
+    """Rebuild users whose events are known but whose items got vectors only now."""
+    from recommender import interests
+
+    interests.rebuild_many(user_ids)
+
+
+@shared_task(name="recommender.tasks.rebuild_all_interests")
+def rebuild_all_interests(job_id: int) -> None:
+    from recommender import interests
+
+    with jobs.running(job_id) as progress:
+        if progress is not None:
+            interests.rebuild_all(on_progress=progress.report)
 
 
 @shared_task(name="recommender.tasks.rebuild_statistics_job")
@@ -20,7 +38,7 @@ def rebuild_statistics_job(job_id: int) -> None:
 
     with jobs.running(job_id) as progress:
         if progress is not None:
-            neighbours.rebuild_statistics()
+            neighbours.rebuild_statistics(on_progress=progress.report)
 
 
 @shared_task(name="recommender.tasks.load_demo")
@@ -30,3 +48,19 @@ def load_demo(job_id: int) -> None:
     with jobs.running(job_id) as progress:
         if progress is not None:
             loading.load(progress)
+
+
+@shared_task(name="recommender.tasks.sweep")
+def sweep() -> None:
+    """Beat rings this every 30 s: finds rows left behind and rings their bells again."""
+    from recommender import upkeep
+
+    upkeep.sweep()
+
+
+@shared_task(name="recommender.tasks.refresh_statistics")
+def refresh_statistics() -> None:
+    """Beat rings this every hour."""
+    from recommender import upkeep
+
+    upkeep.refresh_statistics()

@@ -158,7 +158,17 @@ CELERY_TASK_ROUTES = {
     "catalog.tasks.label_*": {"queue": "models"},
     "recommender.tasks.rebuild_user_interests": {"queue": "events"},
 }
+CELERY_BEAT_SCHEDULE = {
+    **{
+        name: {"task": name, "schedule": 30.0, "options": {"expires": 25.0}}
+        for name in ("catalog.tasks.sweep", "recommender.tasks.sweep")
+    },
+    "recommender.tasks.refresh_statistics": {"task": "recommender.tasks.refresh_statistics", "schedule": 3600.0},
+}
 CELERY_TIMEZONE = "UTC"
+
+# ---------------------------------------------------------------- recommendations
+SLATE_RETENTION_DAYS = env.int("SLATE_RETENTION_DAYS", default=90)
 
 # ---------------------------------------------------------------- models
 EMBEDDING_DIM = 384

@@ -13,6 +13,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
-    path("api/v1/", include(catalog_urls.api_urlpatterns)),
+    # The recommender first: items/<id>/neighbours/ would else be read as an item's id.
     path("api/v1/", include(recommender_urls.api_urlpatterns)),
+    path("api/v1/", include(catalog_urls.api_urlpatterns)),
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -42,6 +44,10 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
             .select_related("label", "final_label", "taxonomy")
             .order_by("taxonomy__position", "taxonomy_id", "rank", "id")
         )
+
+    def changed_since(self, moment: datetime) -> ItemLabelQuerySet:
+        """Suggested or decided after that moment."""
+        return self.filter(Q(suggested_at__gt=moment) | Q(decided_at__gt=moment))
 
     def awaiting_review(self) -> ItemLabelQuerySet:
         return self.current().filter(is_assigned=True, decision="")

@@ -13,7 +13,7 @@ Z_LIMIT = 4.0
 
 @dataclass(frozen=True)
 class Fused:
-    """By source: the `weights` in force, `z` and `contributions`, each (n_candidates,). `scores` sums the contributions."""
+    """By source: the weights in force, z and contributions, each (n_candidates,); scores sums the contributions."""
 
     scores: NDArray[np.float64]
     weights: dict[str, float]

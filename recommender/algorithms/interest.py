@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.cluster.hierarchy import linkage
 
 EVENT_WEIGHTS: Mapping[str, float] = MappingProxyType(
     {
@@ -55,7 +55,7 @@ def decay(ages_days: NDArray[np.float64], *, half_life_days: float) -> NDArray[n
 
 def net_weights(items: NDArray[np.int64], weights: NDArray[np.float64], *, n_items: int) -> NDArray[np.float64]:
     """Sum of an item's event weights, likes less dislikes. items: (n_events,), indexes below n_items."""
-    return np.bincount(items, weights=weights, minlength=n_items)
+    return np.asarray(np.bincount(items, weights=weights, minlength=n_items), dtype=np.float64)
 
 
 def strongest_weights(items: NDArray[np.int64], weights: NDArray[np.float64], *, n_items: int) -> NDArray[np.float64]:
@@ -67,8 +67,13 @@ def strongest_weights(items: NDArray[np.int64], weights: NDArray[np.float64], *,
 
 
 def centre(vectors: NDArray[np.float32], mean: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows minus the catalog's mean, at unit length again; a row that equals the mean becomes zeros."""
-    return unit(vectors - mean)
+    """Unit rows minus the catalog's mean, at unit length again.
+
+    A row that is the mean (a catalog of one item) keeps its direction: what is left of it would be rounding noise.
+    """
+    apart = vectors - mean
+    is_mean = np.linalg.norm(apart, axis=-1, keepdims=True) < 0.01
+    return unit(np.where(is_mean, vectors, apart))
 
 
 def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -93,20 +98,21 @@ def interests(
         return ()
     clusters = _clusters(vectors[rows], max_interests=max_interests, max_distance=max_distance)
     total = float(weights[rows].sum())
-    found = [
-        _interest(vectors, weights, rows[clusters == cluster], total=total) for cluster in np.unique(clusters)
-    ]
+    found = [_interest(vectors, weights, rows[members], total=total) for members in clusters]
     return tuple(sorted(found, key=lambda interest: (-interest.weight, interest.medoid)))
 
 
-def _clusters(vectors: NDArray[np.float32], *, max_interests: int, max_distance: float) -> NDArray[np.int32]:
-    if len(vectors) == 1:
-        return np.ones(1, dtype=np.int32)
-    tree = linkage(vectors, method="ward")
-    clusters = fcluster(tree, t=max_distance, criterion="distance")
-    if clusters.max() > max_interests:
-        clusters = fcluster(tree, t=max_interests, criterion="maxclust")
-    return np.asarray(clusters, dtype=np.int32)
+def _clusters(vectors: NDArray[np.float32], *, max_interests: int, max_distance: float) -> list[NDArray[np.intp]]:
+    """Rows by cluster: Ward's merges are undone from the last until enough clusters stand apart."""
+    n = len(vectors)
+    if n == 1:
+        return [np.zeros(1, dtype=np.intp)]
+    merges = linkage(vectors, method="ward")
+    apart = n - int(np.searchsorted(merges[:, 2], max_distance, side="right"))
+    clusters = {row: [row] for row in range(n)}
+    for step, (left, right) in enumerate(merges[: n - min(apart, max_interests), :2].astype(int)):
+        clusters[n + step] = clusters.pop(left) + clusters.pop(right)
+    return [np.array(sorted(members), dtype=np.intp) for members in clusters.values()]
 
 
 def _interest(

@@ -16,7 +16,8 @@ def popularity(
     items: (n_pairs,), one row a user and item, as indexes below n_items; ages_days: (n_pairs,), of that user's
     last event with the item. Returns (n_items,), 0 where nobody came. A user counts once, however often they came.
     """
-    return np.bincount(items, weights=decay(ages_days, half_life_days=half_life_days), minlength=n_items)
+    weights = decay(ages_days, half_life_days=half_life_days)
+    return np.asarray(np.bincount(items, weights=weights, minlength=n_items), dtype=np.float64)
 
 
 def newness(users: NDArray[np.int64], *, below_users: int) -> NDArray[np.float64]:

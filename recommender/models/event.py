@@ -110,10 +110,10 @@ class EventQuerySet(models.QuerySet["Event"]):
             .order_by("user_id", "-occurred_at", "-id")
         )
 
-    def newest_of(self, user_id: int, limit: int) -> EventQuerySet:
-        """The user's newest `limit` telling events, without the columns that say nothing about interest."""
-        wanted = self.telling().filter(user_id=user_id).newest_first()
-        return wanted.only("id", "user_id", "item_id", "type", "value", "occurred_at")[:limit]
+    def newest_of(self, user_id: int, limit: int) -> list[tuple[int, str, float, datetime]]:
+        """(item, type, value, time) of the user's newest `limit` telling events."""
+        newest = self.telling().filter(user_id=user_id).newest_first()
+        return list(newest.values_list("item_id", "type", "value", "occurred_at")[:limit])
 
     def behind(self, user: EndUser) -> int:
         """How many of the user's events the interest vectors do not know yet."""
@@ -136,17 +136,19 @@ class EventQuerySet(models.QuerySet["Event"]):
     def pairs(self) -> list[tuple[int, int, float, float, int]]:
         """(user, item, first and last time as seconds since 1970, events) for each pair that a user liked or took.
 
-        Views and clicks count where nothing says the opposite: a purchase refunded or an item hidden is no pair.
+        Not where the last event takes it back: a purchase refunded or an item hidden is no pair.
         """
         with connection.cursor() as cursor:
             cursor.execute(
                 """
                 SELECT user_id, item_id,
-                       extract(epoch FROM min(occurred_at))::float8, extract(epoch FROM max(occurred_at))::float8, count(*)
+                       extract(epoch FROM min(occurred_at))::float8, extract(epoch FROM max(occurred_at))::float8,
+                       count(*)
                 FROM recommender_event
                 WHERE type <> 'impression'
                 GROUP BY user_id, item_id
-                HAVING (array_agg(type ORDER BY occurred_at DESC, id DESC))[1] NOT IN ('hide', 'refund', 'remove_from_cart')
+                HAVING (array_agg(type ORDER BY occurred_at DESC, id DESC))[1]
+                       NOT IN ('hide', 'refund', 'remove_from_cart')
                 """
             )
             return cursor.fetchall()

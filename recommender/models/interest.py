@@ -11,7 +11,6 @@ from pgvector.django import HalfVectorField
 from catalog.models import Item, Label
 from recommender.models.user import EndUser
 
-
 NEAREST_SQL = """
     SELECT found.item_id, v.position, 1 - found.distance
     FROM recommender_interestvector v
@@ -57,10 +56,11 @@ class InterestVectorQuerySet(models.QuerySet["InterestVector"]):
         The index is asked to go on until n rows passed the filter. Where it gives up before (a selective filter), the
         scan is repeated without it: exact, and for selective filters faster. See docs/decisions/0003.
         """
-        parameters = [list(without), n, user_id]
+        parameters = (list(without), n, user_id)
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
-                "SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', %s, true)",
+                "SELECT set_config('hnsw.iterative_scan', 'strict_order', true),"
+                " set_config('hnsw.ef_search', %s, true)",
                 [str(min(MAX_EF_SEARCH, max(40, n + len(without))))],
             )
             cursor.execute(NEAREST_SQL, parameters)
@@ -72,22 +72,22 @@ class InterestVectorQuerySet(models.QuerySet["InterestVector"]):
                 cursor.execute("SET LOCAL enable_indexscan = DEFAULT")
         return rows
 
-    def similarities(self, user_id: int, item_ids: Sequence[int]) -> list[tuple[int, int, float]]:
-        """(item, position of the interest, similarity -1..1) for every pair of these items and the user's interests."""
+    def closest(self, user_id: int, item_ids: Sequence[int]) -> list[tuple[int, int, float]]:
+        """(item, position, closeness) of the interest each item fits best; closeness = cosine * √(its share)."""
         with connection.cursor() as cursor:
             cursor.execute(
                 """
-                SELECT e.item_id, v.position, 1 - (e.vector <=> v.vector)
+                SELECT DISTINCT ON (e.item_id) e.item_id, v.position,
+                       (1 - (e.vector <=> v.vector)) * sqrt(v.weight) AS closeness
                 FROM recommender_interestvector v, catalog_itemembedding e
                 WHERE v.user_id = %s AND e.item_id = ANY(%s::bigint[])
+                ORDER BY e.item_id, closeness DESC, v.position
                 """,
                 [user_id, list(item_ids)],
             )
             return cursor.fetchall()
 
-    def new_items(
-        self, user_id: int | None, n: int, *, below_users: int, without: Sequence[int] = ()
-    ) -> list[int]:
+    def new_items(self, user_id: int | None, n: int, *, below_users: int, without: Sequence[int] = ()) -> list[int]:
         """Recommendable items that fewer than `below_users` users took, the closest to any interest first.
 
         Among the newest of the catalog only; for a user without interests the newest come first.
@@ -120,12 +120,56 @@ class InterestVector(models.Model):
         return f"interest {self.position} of user {self.user_id}"
 
 
+class InterestLabelQuerySet(models.QuerySet["InterestLabel"]):
+    def best_items(self, label_ids: Sequence[int], n: int, *, without: Sequence[int] = ()) -> list[int]:
+        """For each label the n items that carry it most surely and may be shown; of equals the popular ones."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT ranked.item_id FROM (
+                    SELECT l.item_id, row_number() OVER (
+                        PARTITION BY coalesce(l.final_label_id, l.label_id)
+                        ORDER BY CASE WHEN l.decision = '' THEN l.confidence ELSE 1 END DESC,
+                                 s.popularity DESC NULLS LAST, l.item_id
+                    ) AS place
+                    FROM catalog_itemlabel l
+                    JOIN catalog_item i ON i.id = l.item_id AND i.is_in_stock AND NOT i.is_hidden
+                    JOIN catalog_itemembedding e ON e.item_id = i.id
+                    LEFT JOIN recommender_itemstatistics s ON s.item_id = i.id
+                    WHERE l.superseded_at IS NULL AND l.is_assigned
+                      AND coalesce(l.final_label_id, l.label_id) = ANY(%s::bigint[])
+                      AND l.item_id <> ALL(%s::bigint[])
+                ) ranked
+                WHERE ranked.place <= %s
+                """,
+                [list(label_ids), list(without), n],
+            )
+            return [item_id for (item_id,) in cursor.fetchall()]
+
+    def labels_of_items(self, item_ids: Sequence[int]) -> list[tuple[int, int, int, float]]:
+        """(item, taxonomy, label, confidence) of what these items count as having; a person's decision is certain."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT l.item_id, l.taxonomy_id, coalesce(l.final_label_id, l.label_id),
+                       CASE WHEN l.decision = '' THEN l.confidence ELSE 1 END
+                FROM catalog_itemlabel l JOIN catalog_taxonomy t ON t.id = l.taxonomy_id AND t.is_active
+                WHERE l.superseded_at IS NULL AND l.is_assigned AND l.item_id = ANY(%s::bigint[])
+                ORDER BY l.item_id, 4 DESC, 3
+                """,
+                [list(item_ids)],
+            )
+            return cursor.fetchall()
+
+
 class InterestLabel(models.Model):
     user = models.ForeignKey(EndUser, on_delete=models.CASCADE, related_name="interest_labels")
     label = models.ForeignKey(Label, on_delete=models.CASCADE, related_name="+")
     weight = models.FloatField(help_text="0..1; the weights of a user within a taxonomy sum to 1.")
     items = models.JSONField(default=list, help_text="Ids of the items behind it, strongest first, at most 10.")
     built_at = models.DateTimeField(auto_now_add=True)
+
+    objects = InterestLabelQuerySet.as_manager()
 
     class Meta:
         ordering = ["user_id", "-weight", "id"]

@@ -26,10 +26,8 @@ class NeighbourQuerySet(models.QuerySet["Neighbour"]):
             .order_by("-score", "neighbour_id")[:n]
         )
 
-    def votes(
-        self, weights: dict[int, float], *, without: Sequence[int]
-    ) -> list[tuple[int, float]]:
-        """(item, sum of weight times score) over the neighbours of the weighted items which may be shown, best first."""
+    def votes(self, weights: dict[int, float], *, without: Sequence[int]) -> list[tuple[int, float]]:
+        """(item, sum of weight times score) over the weighted items' neighbours that may be shown, best first."""
         with connection.cursor() as cursor:
             cursor.execute(
                 """
@@ -43,6 +41,18 @@ class NeighbourQuerySet(models.QuerySet["Neighbour"]):
                 ORDER BY vote DESC, n.neighbour_id
                 """,
                 [list(weights), list(weights.values()), list(without)],
+            )
+            return cursor.fetchall()
+
+    def ties(self, item_ids: Sequence[int], neighbour_ids: Sequence[int]) -> list[tuple[int, int, float, int]]:
+        """(item, neighbour, score, users) of the pairs between the two that some users made and that speak for it."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT item_id, neighbour_id, score, users FROM recommender_neighbour
+                WHERE neighbour_id = ANY(%s::bigint[]) AND item_id = ANY(%s::bigint[]) AND score > 0 AND users > 0
+                """,
+                [list(neighbour_ids), list(item_ids)],
             )
             return cursor.fetchall()
 
@@ -81,11 +91,33 @@ class Neighbour(models.Model):
 
 
 class ItemStatisticsQuerySet(models.QuerySet["ItemStatistics"]):
-    def recommendable(self) -> ItemStatisticsQuerySet:
-        return self.filter(item__is_hidden=False, item__is_in_stock=True, item__embedding__isnull=False)
+    def most_popular(self, n: int, *, without: Sequence[int] = ()) -> list[int]:
+        """Ids of the n most popular items that may be shown."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT s.item_id FROM recommender_itemstatistics s
+                JOIN catalog_item i ON i.id = s.item_id AND i.is_in_stock AND NOT i.is_hidden
+                JOIN catalog_itemembedding e ON e.item_id = i.id
+                WHERE s.item_id <> ALL(%s::bigint[])
+                ORDER BY s.popularity DESC, s.item_id LIMIT %s
+                """,
+                [list(without), n],
+            )
+            return [item_id for (item_id,) in cursor.fetchall()]
 
-    def most_popular(self, n: int, *, without: Sequence[int] = ()) -> ItemStatisticsQuerySet:
-        return self.recommendable().exclude(item_id__in=without).order_by("-popularity", "item_id")[:n]
+    def of_items(self, item_ids: Sequence[int]) -> list[tuple[int, str, float, int, int]]:
+        """(item, title, popularity, users, recent users) of every one of these items, by id; zeros without events."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT i.id, i.title, coalesce(s.popularity, 0), coalesce(s.users, 0), coalesce(s.recent_users, 0)
+                FROM catalog_item i LEFT JOIN recommender_itemstatistics s ON s.item_id = i.id
+                WHERE i.id = ANY(%s::bigint[]) ORDER BY i.id
+                """,
+                [list(item_ids)],
+            )
+            return cursor.fetchall()
 
     def replace_all(
         self, rows: Iterable[tuple[int, int, int, int, float, float, float]], *, built_at: datetime

@@ -71,7 +71,8 @@ class EndUserQuerySet(models.QuerySet["EndUser"]):
         """Until the transaction ends, nobody else rebuilds these users' interests. Events can still be recorded."""
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT pg_advisory_xact_lock(%s, wanted.id::int) FROM (SELECT unnest(%s::bigint[]) AS id ORDER BY 1) wanted",
+                "SELECT pg_advisory_xact_lock(%s, (wanted.id %% 2147483647)::int)"
+                " FROM (SELECT unnest(%s::bigint[]) AS id ORDER BY 1) wanted",
                 [INTERESTS_LOCK, sorted(user_ids)],
             )
 

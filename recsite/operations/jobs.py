@@ -49,6 +49,11 @@ class Progress:
         self.job.rejected += rejected
         self._write(message, force=False)
 
+    def report(self, done: int, total: int, message: str = "") -> None:
+        """For services that count for themselves: so much of so much is done."""
+        self.job.done, self.job.total = done, total
+        self._write(message, force=False)
+
     def describe(self, **details: Any) -> None:
         """Merge counts or examples into the job's details."""
         self.job.details = {**self.job.details, **details}

@@ -1,0 +1,133 @@
+"""Upkeep: what the sweep finds and mends. The rows say what is to do; a lost message costs half a minute."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from celery import current_app
+from django.conf import settings
+from django.db.models import Min
+from django.utils import timezone
+
+from catalog.models import ItemLabel
+from recommender import tasks
+from recommender.models import EndUser, Event, ItemStatistics, Slate
+from recsite.operations import jobs
+from recsite.operations.models import Job
+
+log = structlog.get_logger(__name__)
+
+# Which task runs a job of a kind; a kind that is missing here has no sweep of its own.
+JOB_TASKS = {
+    "load_demo": "recommender.tasks.load_demo",
+    "rebuild_interests": "recommender.tasks.rebuild_all_interests",
+    "rebuild_statistics": "recommender.tasks.rebuild_statistics_job",
+}
+MOST_SINGLE_REBUILDS = 200
+EMBEDDED_WITHIN = timedelta(minutes=15)
+LABELS_SETTLE = timedelta(minutes=10)
+QUEUED_TOO_LONG = timedelta(minutes=2)
+SLATES_DELETED_AT_ONCE = 5_000
+
+
+def sweep() -> None:
+    """Ring again for stale users and silent jobs, follow new vectors and labels, delete slates past their time."""
+    requeue_jobs()
+    rebuild_stale_users()
+    follow_new_embeddings()
+    follow_new_labels()
+    delete_old_slates()
+
+
+def requeue_jobs() -> list[int]:
+    """Send jobs to their task again whose worker died, or whose message seems lost. Returns their ids."""
+    silent = jobs.requeue_silent()
+    lost = Job.objects.filter(status=Job.Status.QUEUED, created_at__lt=timezone.now() - QUEUED_TOO_LONG)
+    again = Job.objects.filter(pk__in={*silent, *lost.values_list("pk", flat=True)}, kind__in=JOB_TASKS).order_by("pk")
+    for job in again:
+        current_app.send_task(JOB_TASKS[job.kind], [job.pk])
+        log.warning("job_sent_again", job=job.pk, kind=job.kind)
+    return [job.pk for job in again]
+
+
+def rebuild_stale_users() -> int:
+    """Users with events their interests do not know: one by one, or all in one job where there are too many."""
+    stale = list(
+        EndUser.objects.stale()
+        .order_by("-last_event_at", "id")[: MOST_SINGLE_REBUILDS + 1]
+        .values_list("pk", flat=True)
+    )
+    if len(stale) > MOST_SINGLE_REBUILDS:
+        request_rebuild_of_all("Rebuild interests: many users have new events")
+        return len(stale)
+    for user_id in stale:
+        tasks.rebuild_user_interests.delay(user_id)
+    if stale:
+        log.info("stale_users_rung", users=len(stale))
+    return len(stale)
+
+
+def follow_new_embeddings() -> int:
+    """Users whose items were embedded after their interests were built."""
+    since = timezone.now() - EMBEDDED_WITHIN
+    users = EndUser.objects.with_newer_embeddings(since).order_by("pk")[: MOST_SINGLE_REBUILDS + 1]
+    user_ids = list(users.values_list("pk", flat=True))
+    if len(user_ids) > MOST_SINGLE_REBUILDS:
+        request_rebuild_of_all("Rebuild interests: many items have new vectors")
+    elif user_ids:
+        tasks.refresh_user_interests.delay(user_ids)
+    return len(user_ids)
+
+
+def follow_new_labels() -> bool:
+    """Labels that were suggested or decided since the interests were last built for all; at most every ten minutes."""
+    last = (
+        Job.objects.filter(kind="rebuild_interests")
+        .order_by("-created_at")
+        .values_list("created_at", flat=True)
+        .first()
+    )
+    if last is not None and timezone.now() - last < LABELS_SETTLE:
+        return False
+    oldest = EndUser.objects.aggregate(built_at=Min("interests_built_at"))["built_at"]
+    known_since = last or oldest
+    if known_since is None or not ItemLabel.objects.changed_since(known_since).exists():
+        return False
+    return request_rebuild_of_all("Rebuild interests: items have new labels") is not None
+
+
+def request_rebuild_of_all(title: str) -> Job | None:
+    """Queue the job; None where one is waiting or running already."""
+    return _request("rebuild_interests", title)
+
+
+def refresh_statistics() -> Job | None:
+    """Rebuild statistics where events came in since they were built."""
+    newest = Event.objects.order_by("-id").values_list("received_at", flat=True).first()
+    built_at = ItemStatistics.objects.order_by("item_id").values_list("built_at", flat=True).first()
+    if newest is None or (built_at is not None and newest <= built_at):
+        return None
+    return _request("rebuild_statistics", "Rebuild statistics and neighbours")
+
+
+def _request(kind: str, title: str) -> Job | None:
+    if Job.objects.active().filter(kind__in=[kind, "load_demo"]).exists():
+        return None
+    job = jobs.create(kind, title)
+    current_app.send_task(JOB_TASKS[kind], [job.pk])
+    return job
+
+
+def delete_old_slates() -> int:
+    """Slates older than SLATE_RETENTION_DAYS, a few thousand a time. Returns how many."""
+    before = timezone.now() - timedelta(days=settings.SLATE_RETENTION_DAYS)
+    old = list(
+        Slate.objects.filter(served_at__lt=before)
+        .order_by("served_at")[:SLATES_DELETED_AT_ONCE]
+        .values_list("pk", flat=True)
+    )
+    if old:
+        Slate.objects.filter(pk__in=old).delete()
+        log.info("slates_deleted", slates=len(old))
+    return len(old)
