@@ -3,7 +3,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -454,9 +454,19 @@ def test_the_command_takes_the_queued_job_and_leaves_a_running_one_alone(small_s
     out = capsys.readouterr().out
     assert "2 items, 3 users, 240 events" in out
     assert "left out:         1 rows,      1 products: fuel" in out
-    Job.objects.update(status=Job.Status.RUNNING)
+    Job.objects.update(status=Job.Status.RUNNING, heartbeat_at=datetime.now(UTC))
     with pytest.raises(CommandError, match="is loading the demo shop already"):
         call_command("load_demo")
+
+
+@pytest.mark.django_db
+def test_the_command_goes_on_with_a_job_whose_worker_was_killed(small_source):
+    dead = run_job(CancelledWhileCopying)
+    Job.objects.update(status=Job.Status.RUNNING, heartbeat_at=datetime.now(UTC) - timedelta(seconds=121))
+    call_command("load_demo", "--leave-embedding-to-worker")
+    dead.refresh_from_db()
+    assert (dead.status, dead.attempts, Job.objects.count()) == (Job.Status.SUCCEEDED, 2, 1)
+    assert Event.objects.count() == 240
 
 
 @pytest.mark.django_db

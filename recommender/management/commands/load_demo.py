@@ -49,11 +49,14 @@ class Command(BaseCommand):
         if loading.is_loaded():
             self.stdout.write("The demo shop is loaded already; there is nothing to do.")
             return
+        # A job whose worker was killed is ours to go on with.
+        silent = Job.objects.silent_for(jobs.SILENT_S).filter(kind=loading.KIND)
+        silent.update(status=Job.Status.QUEUED, done=0, rejected=0)
         under_way = Job.objects.active().filter(kind=loading.KIND, status=Job.Status.RUNNING).first()
         if under_way is not None:
             raise CommandError(
                 f"Job {under_way.pk} is loading the demo shop already; watch it under Operations, Jobs, "
-                "or cancel it there and start again. A job whose worker died is free again after two minutes."
+                f"or cancel it there. If its worker was killed, start again after {jobs.SILENT_S} seconds."
             )
         queued = Job.objects.filter(kind=loading.KIND, status=Job.Status.QUEUED).first()
         job = queued or jobs.create(loading.KIND, loading.TITLE)
