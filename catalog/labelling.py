@@ -168,11 +168,11 @@ def _label_by_model(
     answered, gone = asking.ask(works, chat_model)
     evidence_for = _evidence([answer.work for answer in answered], embedder)
     answers = {
-        answer.work.key: asking.by_model(answer.work, answer.shares, model=chat_model.name, evidence_for=evidence_for)
+        answer.work.key: asking.by_model(answer.work, answer.opinions, model=chat_model.name, evidence_for=evidence_for)
         for answer in answered
-        if answer.shares is not None
+        if answer.opinions is not None
     }
-    errors = {answer.work.key: answer.error for answer in answered if answer.shares is None}
+    errors = {answer.work.key: answer.error for answer in answered if answer.opinions is None}
     report = LabellingReport(
         done=suggestions.store(batch, answers, status=Status.DONE),
         copied=suggestions.store(batch, copied, status=Status.DONE),
