@@ -21,6 +21,7 @@ from catalog import asking, shortlist, suggestions
 from catalog.asking import Work
 from catalog.embedding import embed_items, embed_labels, item_text, normalise
 from catalog.models import Item, ItemEmbedding, Label, LabelRequest, Taxonomy
+from catalog.models.item_label import LabelRequestQuerySet
 from catalog.providers import ChatModel, Embedder, ModelStatus, get_chat_model, get_embedder
 from catalog.shortlist import LabelSet
 from catalog.suggestions import Key
@@ -103,7 +104,7 @@ _STATUS_NAMES = {
 def label_waiting(
     limit: int,
     *,
-    requests: QuerySet[LabelRequest] | None = None,
+    requests: LabelRequestQuerySet | None = None,
     chat_model: ChatModel | None = None,
     embedder: Embedder | None = None,
 ) -> LabellingReport:
@@ -114,7 +115,7 @@ def label_waiting(
     pending = LabelRequest.objects.filter(pk__in=requests.filter(status=Status.PENDING).values("pk"))
     provisional = LabelRequest.objects.filter(pk__in=requests.filter(status=Status.PROVISIONAL).values("pk"))
     report = LabellingReport()
-    is_ready = chat_model is not None and provisional.exists() and chat_model.status().state == "ready"
+    is_ready = chat_model is not None and requests.waiting().exists() and chat_model.status().state == "ready"
     if batch := _with_present_text(pending.claim(limit, seconds=CLAIM_S)):
         report = _label_by_embeddings(batch, chat_model, embedder or get_embedder())
     elif chat_model is not None and is_ready:
