@@ -21,6 +21,7 @@ from catalog import asking, shortlist, suggestions
 from catalog.asking import Work
 from catalog.embedding import embed_items, embed_labels, item_text, normalise
 from catalog.models import Item, ItemEmbedding, Label, LabelRequest, Taxonomy
+from catalog.models.item_label import LabelRequestQuerySet
 from catalog.providers import ChatModel, Embedder, ModelStatus, get_chat_model, get_embedder
 from catalog.shortlist import LabelSet
 from catalog.suggestions import Key
@@ -103,7 +104,7 @@ _STATUS_NAMES = {
 def label_waiting(
     limit: int,
     *,
-    requests: QuerySet[LabelRequest] | None = None,
+    requests: LabelRequestQuerySet | None = None,
     chat_model: ChatModel | None = None,
     embedder: Embedder | None = None,
 ) -> LabellingReport:
@@ -114,7 +115,7 @@ def label_waiting(
     pending = LabelRequest.objects.filter(pk__in=requests.filter(status=Status.PENDING).values("pk"))
     provisional = LabelRequest.objects.filter(pk__in=requests.filter(status=Status.PROVISIONAL).values("pk"))
     report = LabellingReport()
-    is_ready = chat_model is not None and provisional.exists() and chat_model.status().state == "ready"
+    is_ready = chat_model is not None and requests.waiting().exists() and chat_model.status().state == "ready"
     if batch := _with_present_text(pending.claim(limit, seconds=CLAIM_S)):
         report = _label_by_embeddings(batch, chat_model, embedder or get_embedder())
     elif chat_model is not None and is_ready:
@@ -168,11 +169,11 @@ def _label_by_model(
     answered, gone = asking.ask(works, chat_model)
     evidence_for = _evidence([answer.work for answer in answered], embedder)
     answers = {
-        answer.work.key: asking.by_model(answer.work, answer.shares, model=chat_model.name, evidence_for=evidence_for)
+        answer.work.key: asking.by_model(answer.work, answer.opinions, model=chat_model.name, evidence_for=evidence_for)
         for answer in answered
-        if answer.shares is not None
+        if answer.opinions is not None
     }
-    errors = {answer.work.key: answer.error for answer in answered if answer.shares is None}
+    errors = {answer.work.key: answer.error for answer in answered if answer.opinions is None}
     report = LabellingReport(
         done=suggestions.store(batch, answers, status=Status.DONE),
         copied=suggestions.store(batch, copied, status=Status.DONE),

@@ -15,8 +15,8 @@ from django.utils import timezone
 from catalog.models.item import Item
 from catalog.models.taxonomy import Label, Taxonomy
 
-# A suggestion for a taxonomy of several choices counts where it is likelier than not.
-ASSIGN_FROM_CONFIDENCE = 0.5
+# A suggestion for a taxonomy of several choices counts from here on: where F1 was highest (docs/labelling.md).
+ASSIGN_FROM_CONFIDENCE = 0.4
 
 
 class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
