@@ -113,7 +113,9 @@ def items_for(browse: Browse, chosen: Mapping[int, list[int]] | None = None) -> 
     if browse.q:
         items = Item.objects.search_loosely(browse.q) if browse.is_loose else Item.objects.search(browse.q)
     for labels in (chosen if chosen is not None else _by_taxonomy(browse.labels)).values():
-        items = items.filter(pk__in=ItemLabel.objects.all().carrying(Label.objects.filter(pk__in=labels)).values("item_id"))
+        items = items.filter(
+            pk__in=ItemLabel.objects.all().carrying(Label.objects.filter(pk__in=labels)).values("item_id")
+        )
     if browse.brands:
         items = items.filter(brand__in=browse.brands)
     if browse.stock:
@@ -165,7 +167,7 @@ def facets_for(browse: Browse) -> tuple[Facet, ...]:
     }
     matching = items_for(browse, chosen)
     shared = _count_by_label(matching)
-    counts = {taxonomy: shared for taxonomy in dict.fromkeys(label.taxonomy_id for label in labels)}
+    counts = dict.fromkeys(dict.fromkeys(label.taxonomy_id for label in labels), shared)
     for taxonomy in chosen:
         others = {other: own for other, own in chosen.items() if other != taxonomy}
         counts[taxonomy] = _count_by_label(items_for(browse, others))

@@ -9,7 +9,6 @@ from django.db import connection, models
 
 from catalog.models import Item, ItemLabel
 
-
 REBUILD_LOCK = 4_202
 
 
