@@ -87,8 +87,12 @@ def _which(work: Work, names: Sequence[str], model: ChatModel) -> tuple[float, .
     answers = []
     for question in prompts.which(work.text, names, question=work.labels.question, seed=work.key[0]):
         probabilities = model.first_token_probabilities(question.prompt, question.letters)
-        if (shares := prompts.read_letters(question, probabilities)) is not None:
-            answers.append(shares)
+        if (shares := prompts.read_letters(question, probabilities)) is None:
+            continue
+        answers.append(shares)
+        # The embeddings' first choice stands first: where the model agrees, another order has changed no answer.
+        if len(answers) == 1 and shares[0] == max(shares):
+            break
     return prompts.mean_shares(answers) if answers else None
 
 

@@ -29,6 +29,9 @@ from catalog.suggestions import Key
 log = structlog.get_logger(__name__)
 
 CLAIM_S = 180.0
+# At a time by embeddings, which is quick, and by the language model, of which a batch should fit well into a claim.
+AT_ONCE = 256
+BY_MODEL_AT_ONCE = 12
 MAX_ATTEMPTS = 3
 STATUS_KEPT_S = 5.0
 Status = LabelRequest.Status
@@ -102,7 +105,7 @@ _STATUS_NAMES = {
 
 
 def label_waiting(
-    limit: int,
+    limit: int = AT_ONCE,
     *,
     requests: LabelRequestQuerySet | None = None,
     chat_model: ChatModel | None = None,
@@ -119,7 +122,7 @@ def label_waiting(
     if batch := _with_present_text(pending.claim(limit, seconds=CLAIM_S)):
         report = _label_by_embeddings(batch, chat_model, embedder or get_embedder())
     elif chat_model is not None and is_ready:
-        batch = _with_present_text(provisional.claim(limit, seconds=CLAIM_S))
+        batch = _with_present_text(provisional.claim(min(limit, BY_MODEL_AT_ONCE), seconds=CLAIM_S))
         report, is_ready = _label_by_model(batch, chat_model, embedder or get_embedder())
     remaining = pending.unclaimed().count() + (provisional.unclaimed().count() if is_ready else 0)
     if report.worked:

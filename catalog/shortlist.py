@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ ASKED_EACH = 4
 CHOICE_BY_COSINE = (17.9, -7.47)
 CHOICE_BY_COSINE_AND_MODEL = (7.9, 0.93, -3.83)
 MAX_EVIDENCE_WORDS = 3
+MAX_EVIDENCE_CHARS = 100
 
 _WORD = re.compile(r"[^\W\d_][\w'’&-]*")
 
@@ -104,20 +106,20 @@ def blended(scores: NDArray[np.float32], opinions: Sequence[float], *, is_single
     return _probability(of_cosine * scores[positions] + of_model * opinion + start)
 
 
-def _probability(log_odds: NDArray[np.float32]) -> NDArray[np.float32]:
+def _probability(log_odds: NDArray[Any]) -> NDArray[np.float32]:
     result: NDArray[np.float32] = (1.0 / (1.0 + np.exp(-np.clip(log_odds, -30, 30)))).astype(np.float32)
     return result
 
 
 def phrases(title: str) -> tuple[str, ...]:
-    """Runs of one to MAX_EVIDENCE_WORDS words of the title, each a verbatim part of it."""
+    """Runs of one to MAX_EVIDENCE_WORDS words of the title, each a short and verbatim part of it."""
     words = list(_WORD.finditer(title))[:16]
     found = {
         title[words[start].start() : words[end].end()]
         for start in range(len(words))
         for end in range(start, min(start + MAX_EVIDENCE_WORDS, len(words)))
     }
-    return tuple(sorted(found))
+    return tuple(sorted(phrase for phrase in found if len(phrase) <= MAX_EVIDENCE_CHARS))
 
 
 def evidence(candidates: Sequence[str], vectors: Mapping[str, NDArray[np.float32]], label: NDArray[np.float32]) -> str:

@@ -125,11 +125,11 @@ def test_items_with_the_same_text_share_one_answer_now_and_later(embedder):
     request_labels([item.pk for item in items])
     model = dairy_lover()
     drain(embedder=embedder, chat_model=model)
-    assert len(model.prompts) == 2
+    assert len(model.prompts) == 1
     later = tied_item("c")
     request_labels([later.pk])
     assert [report.copied for report in drain(embedder=embedder, chat_model=model)] == [1]
-    assert len(model.prompts) == 2
+    assert len(model.prompts) == 1
     assert told(items[0]) == told(items[1]) == told(later)
     assert [row.confidence for row in current(items[0])] == [row.confidence for row in current(later)]
     another = tied_item("d")
@@ -161,7 +161,7 @@ def test_a_model_that_goes_away_halfway_keeps_what_it_answered(embedder):
 
     def choose(user):
         asked.append(user)
-        if len(asked) > 2:
+        if len(asked) > 1:
             raise UnavailableError("gone")
         return {"Dairy": 1.0}
 
@@ -336,7 +336,7 @@ def test_two_workers_at_once_ask_once_and_leave_no_duplicates(embedder):
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(work, range(2)))
-    assert len(model.prompts) == 24
+    assert len(model.prompts) == 12
     assert counts().done == 12
     assert ItemLabel.objects.current().count() == 36
 
@@ -364,7 +364,7 @@ def test_no_transaction_is_open_while_the_model_thinks(embedder):
         return {"Dairy": 1.0}
 
     label_waiting(10, embedder=embedder, chat_model=Watching(choose))
-    assert seen == [False, 0, 0]
+    assert seen == [False, 0]
 
 
 def test_evidence_is_always_a_part_of_the_title():
@@ -372,6 +372,7 @@ def test_evidence_is_always_a_part_of_the_title():
     assert "Reese's P'nut-Butter Cups" in phrases
     assert all(phrase in "Reese's P'nut-Butter Cups, 1.5 oz" for phrase in phrases)
     assert shortlist.phrases("100 %") == ()
+    assert shortlist.phrases("milk " + "x" * 490) == ("milk",)
 
 
 def test_the_status_says_what_is_missing(settings):

@@ -106,7 +106,7 @@ def test_a_second_bell_finds_the_lease_taken_and_does_nothing(models, label_bell
 
 
 def test_an_error_gives_the_lease_back(models, label_bell, monkeypatch):
-    def broken(limit):
+    def broken():
         raise RuntimeError("broken")
 
     make_taxonomy()
