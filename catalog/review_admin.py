@@ -180,7 +180,8 @@ class ItemLabelAdmin(PageAdmin):
         except RecsiteError as error:
             self.message_user(request, error.message, messages.ERROR)
         else:
-            self.message_user(request, f"{len(ids):,} {done}." if len(ids) > 1 else f"{done.capitalize()}.")
+            words = f"{len(ids):,} {done}." if len(ids) > 1 else f"{done.capitalize()}."
+            self.message_user(request, words, messages.SUCCESS)
 
     @admin.action(description="Accept", permissions=["change"])
     def accept(self, request: HttpRequest, queryset: QuerySet[ItemLabel]) -> None:
@@ -229,7 +230,7 @@ class ItemLabelAdmin(PageAdmin):
         except RecsiteError as error:
             self.message_user(request, error.message, messages.ERROR)
         else:
-            self.message_user(request, f"Corrected to {chosen.path}.")
+            self.message_user(request, f"Corrected to {chosen.path}.", messages.SUCCESS)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -17,7 +17,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
-COUNTED_EXACTLY = 10_000
+COUNTED_EXACTLY = 100_000
 
 
 class EstimatedPaginator(Paginator):
