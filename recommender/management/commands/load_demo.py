@@ -30,6 +30,12 @@ class BarProgress(jobs.Progress):
             self._bar.update(steps)
         super().advance(steps, message=message, rejected=rejected)
 
+    def report(self, done: int, total: int, message: str = "") -> None:
+        if self._bar is not None:
+            self._bar.total = total
+            self._bar.update(done - self._bar.n)
+        super().report(done, total, message)
+
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
