@@ -83,8 +83,8 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
 
     def count_by_label(self) -> dict[int, int]:
         """How many items carry each label, after corrections."""
-        counted = self.effective().values("effective_label_id").annotate(items=Count("item_id", distinct=True))
-        return dict(counted.order_by().values_list("effective_label_id", "items"))
+        carried = self.effective().values(carried=Coalesce(F("final_label_id"), F("label_id")))
+        return dict(carried.annotate(items=Count("item_id", distinct=True)).order_by().values_list("carried", "items"))
 
 
 class ItemLabel(models.Model):

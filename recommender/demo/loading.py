@@ -39,7 +39,7 @@ CURRENCY = "USD"
 TAXONOMY_FILES = Path(__file__).with_name("taxonomies")
 QUESTIONS = {
     "groceries.csv": ("single", "Which category fits this product best?", "Where a shopper would look for it."),
-    "occasions.csv": ("multiple", "Which occasion is this product bought for?", "What a shopper has in mind."),
+    "occasions.csv": ("multiple", "Do people buy it for {label}?", "What a shopper has in mind."),
 }
 ITEM_CHUNK = 500
 EVENT_CHUNK = 50_000
