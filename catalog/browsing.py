@@ -167,7 +167,7 @@ def facets_for(browse: Browse) -> tuple[Facet, ...]:
     }
     matching = items_for(browse, chosen)
     shared = _count_by_label(matching)
-    counts = dict.fromkeys(dict.fromkeys(label.taxonomy_id for label in labels), shared)
+    counts = dict.fromkeys((label.taxonomy_id for label in labels), shared)
     for taxonomy in chosen:
         others = {other: own for other, own in chosen.items() if other != taxonomy}
         counts[taxonomy] = _count_by_label(items_for(browse, others))
@@ -226,6 +226,15 @@ def chips_for(browse: Browse, facets: tuple[Facet, ...]) -> tuple[Chip, ...]:
             elif facet.parameter == "brand":
                 rest = replace(browse, brands=tuple(brand for brand in browse.brands if brand != option.value))
             else:
-                rest = replace(browse, **{facet.parameter: ""})
+                rest = _without_state(browse, facet.parameter)
             chips.append(Chip(option.name, rest.address()))
     return tuple(chips)
+
+
+def _without_state(browse: Browse, parameter: str) -> Browse:
+    return replace(
+        browse,
+        stock="" if parameter == "stock" else browse.stock,
+        visibility="" if parameter == "visibility" else browse.visibility,
+        review="" if parameter == "review" else browse.review,
+    )

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from catalog import browsing, labelling, review
 from catalog.models import Item, ItemLabel, LabelRequest
-from recsite.operations.access import staff_page
+from recsite.operations.access import staff_of, staff_page
 from recsite.operations.errors import RecsiteError
 from recsite.operations.pages import Undo, page_of, toast, wants_fragment
 
@@ -102,13 +102,13 @@ def item_label_decision(request: HttpRequest, pk: int) -> HttpResponse:
     decision, message, kind = request.POST.get("decision", ""), "", "success"
     try:
         if decision == "accept":
-            review.accept([pk], reviewer=request.user)
+            review.accept([pk], reviewer=staff_of(request))
             message = gettext("Accepted.")
         elif decision == "reject":
-            review.reject([pk], reviewer=request.user)
+            review.reject([pk], reviewer=staff_of(request))
             message = gettext("Rejected.")
         elif decision == "undo":
-            review.undo(pk, reviewer=request.user)
+            review.undo(pk, reviewer=staff_of(request))
             message = gettext("Decision taken back.")
         else:
             message, kind = gettext("Choose accept, reject or undo."), "danger"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import structlog
-from celery import current_app
 from django.conf import settings
 from django.db.models import Min
 from django.utils import timezone
@@ -18,12 +17,6 @@ from recsite.operations.models import Job
 
 log = structlog.get_logger(__name__)
 
-# Which task runs a job of a kind; a kind that is missing here has no sweep of its own.
-JOB_TASKS = {
-    "load_demo": "recommender.tasks.load_demo",
-    "rebuild_interests": "recommender.tasks.rebuild_all_interests",
-    "rebuild_statistics": "recommender.tasks.rebuild_statistics_job",
-}
 MOST_SINGLE_REBUILDS = 200
 EMBEDDED_WITHIN = timedelta(minutes=15)
 LABELS_SETTLE = timedelta(minutes=10)
@@ -44,9 +37,9 @@ def requeue_jobs() -> list[int]:
     """Send jobs to their task again whose worker died, or whose message seems lost. Returns their ids."""
     silent = jobs.requeue_silent()
     lost = Job.objects.filter(status=Job.Status.QUEUED, created_at__lt=timezone.now() - QUEUED_TOO_LONG)
-    again = Job.objects.filter(pk__in={*silent, *lost.values_list("pk", flat=True)}, kind__in=JOB_TASKS).order_by("pk")
+    again = Job.objects.filter(pk__in={*silent, *lost.values_list("pk", flat=True)}, kind__in=jobs.TASKS).order_by("pk")
     for job in again:
-        current_app.send_task(JOB_TASKS[job.kind], [job.pk])
+        jobs.ring(job)
         log.warning("job_sent_again", job=job.pk, kind=job.kind)
     return [job.pk for job in again]
 
@@ -115,7 +108,7 @@ def _request(kind: str, title: str) -> Job | None:
     if Job.objects.active().filter(kind__in=[kind, "load_demo"]).exists():
         return None
     job = jobs.create(kind, title)
-    current_app.send_task(JOB_TASKS[kind], [job.pk])
+    jobs.ring(job)
     return job
 
 

@@ -10,8 +10,8 @@ from django.http import HttpRequest
 from catalog import labelling
 from catalog.labelling import ModelStatus
 from catalog.models import ItemLabel
+from recommender.attention import review_address
 from recommender.models import Event
-from recommender.overview import review_address
 from recsite.operations.models import Job
 from recsite.operations.pages import wants_fragment
 

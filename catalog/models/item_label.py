@@ -11,12 +11,13 @@ from django.db import models, transaction
 from django.db.models import Count, F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from catalog.models.item import Item
 from catalog.models.taxonomy import Label, Taxonomy
 
-# A suggestion for a taxonomy of several choices counts from here on: where F1 was highest (docs/labelling.md).
-ASSIGN_FROM_CONFIDENCE = 0.4
+# A suggestion for a taxonomy of several choices counts where it is likelier than not.
+ASSIGN_FROM_CONFIDENCE = 0.5
 
 
 class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
@@ -83,21 +84,22 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
 
     def count_by_label(self) -> dict[int, int]:
         """How many items carry each label, after corrections."""
-        carried = self.effective().values(carried=Coalesce(F("final_label_id"), F("label_id")))
-        return dict(carried.annotate(items=Count("item_id", distinct=True)).order_by().values_list("carried", "items"))
+        carried = self.current().filter(is_assigned=True).order_by()
+        by_label = carried.values_list(Coalesce("final_label_id", "label_id"))
+        return dict(by_label.annotate(items=Count("item_id", distinct=True)))
 
 
 class ItemLabel(models.Model):
     class Source(models.TextChoices):
-        EMBEDDING = "embedding", "Embedding"
-        LANGUAGE_MODEL = "language_model", "Language model"
-        PERSON = "person", "Person"
-        IMPORT = "import", "Import"
+        EMBEDDING = "embedding", gettext_lazy("Embedding")
+        LANGUAGE_MODEL = "language_model", gettext_lazy("Language model")
+        PERSON = "person", gettext_lazy("Person")
+        IMPORT = "import", gettext_lazy("Import")
 
     class Decision(models.TextChoices):
-        ACCEPTED = "accepted", "Accepted"
-        REJECTED = "rejected", "Rejected"
-        CORRECTED = "corrected", "Corrected"
+        ACCEPTED = "accepted", gettext_lazy("Accepted")
+        REJECTED = "rejected", gettext_lazy("Rejected")
+        CORRECTED = "corrected", gettext_lazy("Corrected")
 
     item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="labels")
     taxonomy = models.ForeignKey(Taxonomy, on_delete=models.CASCADE, related_name="item_labels")
@@ -147,7 +149,7 @@ class ItemLabel(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.label.name} for {self.item.title}"
+        return f"{self.item_id} -> {self.label_id} ({self.confidence:.2f})"
 
     @property
     def shown_label(self) -> Label:

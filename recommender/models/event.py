@@ -10,6 +10,7 @@ from decimal import Decimal
 from django.db import connection, models
 from django.db.models import Count, F, Q, Window
 from django.db.models.functions import RowNumber, TruncDay, TruncWeek
+from django.utils.translation import gettext_lazy
 
 from catalog.models import Item
 from recommender.models.user import EndUser
@@ -204,16 +205,16 @@ class EventQuerySet(models.QuerySet["Event"]):
 
 class Event(models.Model):
     class Type(models.TextChoices):
-        VIEW = "view", "View"
-        CLICK = "click", "Click"
-        ADD_TO_CART = "add_to_cart", "Add to cart"
-        REMOVE_FROM_CART = "remove_from_cart", "Remove from cart"
-        FAVOURITE = "favourite", "Favourite"
-        PURCHASE = "purchase", "Purchase"
-        REFUND = "refund", "Refund"
-        RATE = "rate", "Rate"
-        IMPRESSION = "impression", "Impression"
-        HIDE = "hide", "Hide"
+        VIEW = "view", gettext_lazy("View")
+        CLICK = "click", gettext_lazy("Click")
+        ADD_TO_CART = "add_to_cart", gettext_lazy("Add to cart")
+        REMOVE_FROM_CART = "remove_from_cart", gettext_lazy("Remove from cart")
+        FAVOURITE = "favourite", gettext_lazy("Favourite")
+        PURCHASE = "purchase", gettext_lazy("Purchase")
+        REFUND = "refund", gettext_lazy("Refund")
+        RATE = "rate", gettext_lazy("Rate")
+        IMPRESSION = "impression", gettext_lazy("Impression")
+        HIDE = "hide", gettext_lazy("Hide")
 
     external_id = models.CharField(  # noqa: DJ001  (null where the client gave none: '' would be unique, too)
         max_length=200, null=True, blank=True, help_text="The client's id; the same id is stored once."

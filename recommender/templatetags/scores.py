@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from django import template
+from django.urls import reverse
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, gettext_lazy
 
+from recommender.explanations import ScorePart
 from recommender.models import Event, Neighbour
 
 register = template.Library()
@@ -38,6 +44,23 @@ def source_name(source: str) -> str:
 @register.filter
 def source_colour(source: str) -> str:
     return f"var(--source-{source if source in SOURCES else 'other'})"
+
+
+@register.filter
+def linked_words(part: ScorePart) -> SafeString:
+    """A part's sentence, each item and label that its evidence names linked to its page."""
+    addresses: dict[str, str] = {}
+    items = part.evidence.get("items")
+    for item in items if isinstance(items, list) else []:
+        addresses[str(item["title"])] = reverse("item", args=[item["external_id"]])
+    if label := part.evidence.get("label"):
+        addresses[str(label)] = f"{reverse('catalog')}?label={part.evidence['label_id']}"
+    names = sorted((name for name in addresses if name), key=len, reverse=True)
+    if not names:
+        return escape(part.words)
+    pieces = re.split("(" + "|".join(re.escape(name) for name in names) + ")", part.words)
+    linked = [format_html('<a href="{}">{}</a>', addresses[p], p) if p in addresses else escape(p) for p in pieces]
+    return mark_safe("".join(linked))  # noqa: S308  (each piece is escaped)
 
 
 @register.filter

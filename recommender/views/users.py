@@ -19,7 +19,7 @@ from recommender.models import EndUser, Event
 from recommender.score_bars import scale_of, segments
 from recommender.slates import RecommendedList, recommend
 from recommender.strategies import recipe_of
-from recommender.templatetags.scores import source_name
+from recommender.templatetags.scores import SOURCES, source_name
 from recommender.timeline import timeline
 from recsite.operations.access import staff_page
 from recsite.operations.errors import RecsiteError
@@ -140,7 +140,7 @@ def _list_context(request: HttpRequest, external_id: str) -> dict[str, object]:
     made = recommend(external_id, n=n, repeats=asked if asked in {"allow", "exclude"} else None, record=False)
     return {
         "list": made,
-        "sources": {part.source: source_name(part.source) for ranked in made.items for part in ranked.parts},
+        "sources": _legend(made),
         "ranked": _with_bars(made),
         "scale": scale_of([ranked.parts for ranked in made.items]),
         "n": n,
@@ -169,6 +169,13 @@ def _with_bars(made: RecommendedList) -> list[dict[str, object]]:
         }
         for ranked in made.items
     ]
+
+
+def _legend(made: RecommendedList) -> dict[str, str]:
+    """The sources that speak in this list, always in the same order."""
+    present = {part.source for ranked in made.items for part in ranked.parts}
+    known = [source for source in SOURCES if source in present]
+    return {source: source_name(source) for source in [*known, *sorted(present.difference(SOURCES))]}
 
 
 def _freshness_of(user: EndUser | None) -> dict[str, object]:

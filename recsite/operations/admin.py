@@ -96,7 +96,7 @@ class JobAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Retry", permissions=["operate"])
     def retry_jobs(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        self._each(request, queryset, jobs.retry, "{} queued again.")
+        self._each(request, queryset, jobs.run_again, "{} queued again.")
 
     def _each(self, request: HttpRequest, queryset: QuerySet[Job], act: Any, done: str) -> None:
         changed = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -67,7 +67,12 @@ def ago(moment: datetime | None) -> SafeString | str:
 
 @register.filter
 def day(moment: datetime) -> str:
-    return date_format(timezone.localtime(moment), "j M Y")
+    return date_format(timezone.localtime(moment), gettext("j M Y"))
+
+
+@register.filter
+def calendar_day(value: date) -> str:
+    return date_format(value, gettext("j M Y"))
 
 
 @register.filter

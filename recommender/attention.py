@@ -1,0 +1,111 @@
+"""What needs somebody's attention, worst first, each with the page where something can be done about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from django.urls import reverse
+from django.utils.translation import gettext, ngettext
+
+from catalog.labelling import LabellingCounts, ModelStatus
+from catalog.models import Item, ItemLabel
+from recommender.models import EndUser
+from recsite.operations.models import Job
+
+
+@dataclass(frozen=True)
+class Attention:
+    """One thing that somebody should look at, and where to do so."""
+
+    icon: str
+    kind: Literal["danger", "warning", "info"]
+    title: str
+    detail: str
+    address: str
+    action: str
+
+
+def needs_attention(counts: LabellingCounts, status: ModelStatus) -> tuple[Attention, ...]:
+    """Worst first; empty where all is well."""
+    found = (
+        _failed_jobs(),
+        _absent_model(status),
+        _failed_labels(counts.failed),
+        _waiting_for_review(),
+        _without_vector(),
+        _unfinished_labels(counts.pending, counts.provisional),
+        _users_behind(),
+    )
+    return tuple(one for one in found if one is not None)
+
+
+def review_address() -> str:
+    """The review list, in the admin, showing what waits."""
+    return reverse("admin:catalog_itemlabel_changelist") + "?decision=waiting"
+
+
+def _failed_jobs() -> Attention | None:
+    n = Job.objects.failed().count()
+    if not n:
+        return None
+    title = ngettext("%(n)s job failed", "%(n)s jobs failed", n) % {"n": f"{n:,}"}
+    detail = gettext("Read the error, then retry.")
+    return Attention("alert-triangle", "danger", title, detail, reverse("jobs") + "?status=failed", gettext("See jobs"))
+
+
+def _absent_model(status: ModelStatus) -> Attention | None:
+    address, action = reverse("catalog") + "?sort=unsure", gettext("See labels")
+    if status.state == "unreachable":
+        title = gettext("The language model cannot be reached")
+        return Attention("robot", "danger", title, status.detail, address, action)
+    if status.state == "off":
+        return Attention("robot", "info", gettext("No language model is set up"), status.detail, address, action)
+    return None
+
+
+def _failed_labels(n: int) -> Attention | None:
+    if not n:
+        return None
+    title = ngettext("%(n)s item could not be labelled", "%(n)s items could not be labelled", n) % {"n": f"{n:,}"}
+    detail = gettext("They are tried again when their text changes.")
+    return Attention("tag", "warning", title, detail, reverse("catalog") + "?review=unlabelled", gettext("See items"))
+
+
+def _waiting_for_review() -> Attention | None:
+    n = ItemLabel.objects.awaiting_review().count()
+    if not n:
+        return None
+    title = ngettext("%(n)s label waits for review", "%(n)s labels wait for review", n) % {"n": f"{n:,}"}
+    detail = gettext("Start with the least certain: a decision is never overwritten.")
+    return Attention("checklist", "warning", title, detail, review_address(), gettext("Review"))
+
+
+def _without_vector() -> Attention | None:
+    n = Item.objects.without_current_embedding().count()
+    if not n:
+        return None
+    title = ngettext("%(n)s item has no current vector", "%(n)s items have no current vector", n) % {"n": f"{n:,}"}
+    detail = gettext("In no list until a background worker embeds them.")
+    return Attention("cpu", "info", title, detail, reverse("jobs"), gettext("See jobs"))
+
+
+def _unfinished_labels(pending: int, provisional: int) -> Attention | None:
+    n = pending + provisional
+    if not n:
+        return None
+    title = ngettext("%(n)s labelling is not final", "%(n)s labellings are not final", n) % {"n": f"{n:,}"}
+    detail = gettext("%(pending)s waiting, %(provisional)s by embeddings alone so far.") % {
+        "pending": f"{pending:,}",
+        "provisional": f"{provisional:,}",
+    }
+    return Attention("sparkles", "info", title, detail, reverse("catalog") + "?sort=unsure", gettext("See items"))
+
+
+def _users_behind() -> Attention | None:
+    n = EndUser.objects.stale().count()
+    if not n:
+        return None
+    title = ngettext("%(n)s user's interests are behind", "%(n)s users' interests are behind", n) % {"n": f"{n:,}"}
+    detail = gettext("A running worker catches up within seconds.")
+    return Attention("users", "info", title, detail, reverse("users") + "?behind=1", gettext("See users"))

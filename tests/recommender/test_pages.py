@@ -1,0 +1,406 @@
+"""The recommender's pages: home, search, users, one user, and the parts of an item's page that know events."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.utils import timezone
+
+from catalog.labelling import LabellingCounts, ModelStatus
+from recommender import overview as overviews
+from recommender.attention import needs_attention
+from recommender.explanations import ScorePart
+from recommender.models import EndUser, Event, ItemStatistics, Neighbour, Slate
+from recommender.score_bars import Scale, scale_of, segments
+from recommender.templatetags.scores import linked_words
+from recommender.timeline import timeline
+from tests.factories import (
+    EndUserFactory,
+    EventFactory,
+    InterestLabelFactory,
+    InterestVectorFactory,
+    ItemFactory,
+    ItemLabelFactory,
+    JobFactory,
+    LabelFactory,
+    LabelRequestFactory,
+    SlateFactory,
+    SlateItemFactory,
+    axis,
+)
+from tests.pages import HTMX, assert_guarded, queries_of, staff_client, text_of, toast_of
+
+pytestmark = pytest.mark.django_db
+READY = ModelStatus("ready", "qwen", "")
+
+
+def at(day: int, hour: int = 12, month: int = 3) -> datetime:
+    return datetime(2026, month, day, hour, tzinfo=UTC)
+
+
+# ---------------------------------------------------------------- who may look
+
+
+def test_the_recommenders_pages_are_for_staff() -> None:
+    event = EventFactory(user=EndUserFactory(external_id="shop/7 é"), item=ItemFactory(vector=axis(0)))
+    user, item = event.user.pk, event.item.pk
+    for address in (
+        *("/", "/events-chart/", "/search/?q=wheat", "/search/items/?item=wheat", "/users/", "/users/shop/7%20%C3%A9/"),
+        *("/users/nobody/", "/user-parts/list/?user=u", f"/user-parts/{user}/timeline/"),
+        *(f"/user-parts/{user}/interests/", f"/user-parts/{user}/freshness/"),
+        *(f"/items/{item}/next/", f"/items/{item}/activity/"),
+    ):
+        assert_guarded(address)
+
+
+# ---------------------------------------------------------------- home
+
+
+def test_a_fresh_home_names_the_missing_input_and_shows_the_import_that_brings_it() -> None:
+    client = staff_client()
+    assert "POST /api/v1/items/" in text_of(client.get("/"))
+    JobFactory(title="Load the demo shop", status="running", total=100, done=37, started_at=timezone.now())
+    words = text_of(client.get("/"))
+    assert "The first items are on their way" in words
+    assert "Load the demo shop" in words
+    assert "37%" in words
+
+
+def test_home_takes_as_many_queries_for_many_rows_as_for_few() -> None:
+    EventFactory()
+    client = staff_client()
+    few = queries_of(client, "/")
+    for day in range(1, 20):
+        EventFactory(occurred_at=at(day))
+        ItemLabelFactory()
+        JobFactory(status="failed")
+    assert queries_of(client, "/") == few
+    assert few <= 26
+
+
+def test_attention_counts_what_waits_and_says_nothing_where_all_is_well() -> None:
+    assert needs_attention(LabellingCounts(0, 0, 0, 0), READY) == ()
+    JobFactory(status="failed")
+    user = EventFactory(item=ItemFactory(vector=True)).user
+    ItemLabelFactory(item=ItemFactory(vector=True))
+    ItemLabelFactory(item=ItemFactory(vector=True), decision="accepted")
+    ItemFactory()
+    unreachable = ModelStatus("unreachable", "qwen", "No answer from 127.0.0.1.")
+    found = needs_attention(LabellingCounts(pending=2, provisional=1_000, done=5, failed=1), unreachable)
+    assert [one.title for one in found] == [
+        "1 job failed",
+        "The language model cannot be reached",
+        "1 item could not be labelled",
+        "1 label waits for review",
+        "1 item has no current vector",
+        "1,002 labellings are not final",
+        "1 user's interests are behind",
+    ]
+    EndUser.objects.filter(pk=user.pk).update(interests_event_id=user.last_event_id)
+    assert "behind" not in str(needs_attention(LabellingCounts(0, 0, 0, 0), READY))
+
+
+def test_home_says_that_labels_are_provisional_while_the_model_is_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    ItemFactory()
+    status = ModelStatus("loading", "qwen", "412 of 1,065 MB")
+    monkeypatch.setattr("catalog.labelling.model_status", lambda: status)
+    words = text_of(staff_client().get("/"))
+    assert "The language model is still being downloaded." in words
+    assert "412 of 1,065 MB" in words
+
+
+def test_figures_compare_the_newest_days_with_events_with_those_before_and_leave_today_out() -> None:
+    user, other = EndUserFactory.create_batch(2)
+    item = ItemFactory()
+    for day in range(1, 29):  # 14 days of one event, then 14 days of three by two users
+        for each in [user] if day <= 14 else [user, user, other]:
+            EventFactory(user=each, item=item, occurred_at=at(day))
+    EventFactory(user=user, item=item, occurred_at=timezone.now())
+    events, active = overviews.overview().tiles[:2]
+    assert (events.value, events.before, len(events.days)) == (3.0, 1.0, 28)
+    assert (active.value, active.before) == (2.0, 1.0)
+
+
+def test_figures_of_lists_are_counted_by_day_with_the_median_time() -> None:
+    for hours, took_ms in ((30, 10.0), (30, 20.0), (30, 90.0), (0, 500.0)):
+        slate = SlateFactory(took_ms=took_ms)
+        Slate.objects.filter(pk=slate.pk).update(served_at=timezone.now() - timedelta(hours=hours))
+    lists, median = overviews.overview().tiles[2:]
+    assert (lists.value, median.value, median.unit) == (3.0, 20.0, "ms")
+
+
+def test_labelling_is_shown_as_shares_of_all_requests() -> None:
+    for status, n in (("done", 5), ("provisional", 3), ("pending", 2)):
+        for _ in range(n):
+            LabelRequestFactory(status=status)
+    labelled = overviews.overview().labelled
+    assert labelled.share_labelled == 0.8
+    assert labelled.percentages == {"by_model": "50.00%", "by_embedding": "30.00%", "failed": "0.00%"}
+
+
+def test_the_chart_skips_days_without_events_and_says_what_it_shows() -> None:
+    for day, n in ((1, 2), (2, 1), (20, 3)):
+        for _ in range(n):
+            EventFactory(occurred_at=at(day))
+    assert Event.objects.all().newest_active_days(2) == [at(20, 0), at(2, 0)]
+    chart = overviews.event_chart(2)
+    assert chart.days == ((at(2, 0), 1), (at(20, 0), 3))
+    assert chart.columns == ([1772409600, 1773964800], [1, 3])
+    assert chart.summary == (
+        "4 events on 2 days, 2 Mar 2026 to 20 Mar 2026: 2 a day on average, most on 20 Mar 2026 (3)."
+    )
+    csv = staff_client().get("/events-chart/?days=30&format=csv")
+    assert csv.content.decode() == "day,events\r\n2026-03-01,2\r\n2026-03-02,1\r\n2026-03-20,3\r\n"
+
+
+def test_days_begin_at_midnight_utc() -> None:
+    EventFactory(occurred_at=datetime(2026, 3, 1, 23, 59, 59, tzinfo=UTC))
+    EventFactory(occurred_at=datetime(2026, 3, 2, 0, 0, 0, tzinfo=UTC))
+    assert [count for _, count in overviews.event_chart(30).days] == [1, 1]
+
+
+def test_search_finds_items_users_and_labels() -> None:
+    ItemFactory(title="Rye bread", external_id="sku-9")
+    EndUserFactory(external_id="ryeberg")
+    LabelFactory(name="Rye and spelt")
+    page = staff_client().get("/search/?q=rye").content.decode()
+    assert 'href="/catalog/sku-9/"' in page
+    assert 'href="/users/ryeberg/"' in page
+    assert "Rye and spelt" in page
+    assert "Nothing found" in staff_client().get("/search/?q=zzzqqq").content.decode()
+    assert staff_client().get("/search/?q=").content.strip() == b""
+
+
+# ---------------------------------------------------------------- users
+
+
+def test_the_table_of_users_takes_as_many_queries_for_twenty_as_for_two() -> None:
+    for user in EndUserFactory.create_batch(2):
+        InterestLabelFactory(user=user)
+        EventFactory(user=user)
+    client = staff_client()
+    few = queries_of(client, "/users/")
+    for user in EndUserFactory.create_batch(18):
+        InterestLabelFactory(user=user)
+        EventFactory(user=user)
+    assert queries_of(client, "/users/") == few
+    assert few <= 13
+
+
+def test_the_table_shows_events_interests_and_freshness_most_recent_first() -> None:
+    idle, old, new = (EndUserFactory(external_id=name) for name in ("idle", "old", "new"))
+    EventFactory(user=old, occurred_at=at(1))
+    for _ in range(2):
+        EventFactory(user=new, occurred_at=at(2))
+    EndUser.objects.filter(pk=new.pk).update(interests_event_id=new.events.latest("pk").pk)
+    InterestLabelFactory(user=new, label=LabelFactory(name="Bakery"), weight=0.75)
+    words = text_of(staff_client().get("/users/", headers=HTMX))
+    assert words.index("new Bakery 75% 2 2 Mar 2026 Current") < words.index("old – 1 1 Mar 2026 Behind")
+    assert words.index("old") < words.index("idle – 0 never No events")
+    assert "new" not in text_of(staff_client().get("/users/?behind=1", headers=HTMX)).split()
+    assert idle.external_id in text_of(staff_client().get("/users/?q=DLE", headers=HTMX))
+
+
+def test_users_are_paged_without_counting_them() -> None:
+    EndUserFactory.create_batch(27)
+    client = staff_client()
+    first, second = text_of(client.get("/users/", headers=HTMX)), text_of(client.get("/users/?page=2", headers=HTMX))
+    assert "1–25" in first
+    assert "Next" in first
+    assert "26–27" in second
+    assert "Next" not in second
+    assert client.get("/users/?page=x").status_code == 200
+
+
+# ---------------------------------------------------------------- one user
+
+
+def make_shop() -> tuple[EndUser, Event]:
+    """Six items that may be recommended, and a user who bought the first."""
+    items = [ItemFactory(title=f"Item number {n}", vector=axis(n)) for n in range(6)]
+    user = EndUserFactory(external_id="u1")
+    return user, EventFactory(user=user, item=items[0], occurred_at=at(1))
+
+
+def test_a_user_page_takes_as_many_queries_for_much_history_as_for_little() -> None:
+    user, event = make_shop()
+    interest = InterestVectorFactory(user=user, medoid=event.item, vector=axis(0))
+    client = staff_client()
+    few = queries_of(client, "/users/u1/")
+    for place in range(1, 4):
+        events = [{"event": event.pk, "item": event.item.pk, "weight": 1.0}]
+        InterestVectorFactory(user=user, position=place, medoid=event.item, vector=axis(place), events=events)
+        InterestLabelFactory(user=user, items=[event.item.pk])
+    for hour in range(20):
+        EventFactory(user=user, item=event.item, occurred_at=at(2, hour))
+    assert interest.position == 0
+    assert queries_of(client, "/users/u1/") - few <= 3  # evidence and label reads that a list without them skips
+    assert few <= 40
+
+
+def test_a_user_page_shows_the_list_with_parts_that_add_up() -> None:
+    make_shop()
+    response = staff_client().get("/user-parts/list/?user=u1&n=6&repeats=exclude")
+    made = response.context["list"]
+    assert len(made.items) == 5
+    for row in response.context["ranked"]:
+        total = sum(part.contribution for part in row["ranked"].parts)
+        assert row["ranked"].score == pytest.approx(total)
+    assert Slate.objects.count() == 0
+    allowed = staff_client().get("/user-parts/list/?user=u1&n=6&repeats=allow").context["list"]
+    assert {ranked.item.title for ranked in allowed.items} == {f"Item number {n}" for n in range(6)}
+
+
+def test_a_user_nobody_knows_gets_a_list_and_the_page_says_so() -> None:
+    make_shop()
+    response = staff_client().get("/users/stranger/")
+    assert response.status_code == 200
+    words = text_of(response)
+    assert "Nobody has recorded an event of this user yet." in words
+    assert "Nobody knows this user yet" in words
+    assert len(response.context["ranked"]) == 6
+    assert not EndUser.objects.filter(external_id="stranger").exists()
+
+
+def test_a_recorded_event_is_kept_and_the_page_is_told() -> None:
+    user, _ = make_shop()
+    ItemFactory(external_id="sku-new")
+    response = staff_client().post(
+        "/user-parts/record-event/", {"user": "u1", "item": "sku-new", "type": "view"}, headers=HTMX
+    )
+    newest = user.events.latest("pk")
+    assert (newest.item.external_id, newest.type) == ("sku-new", "view")
+    assert '"event-recorded": true' in response["HX-Trigger"]
+    assert "HX-Refresh" not in response
+
+
+def test_the_first_event_of_a_stranger_reloads_the_page() -> None:
+    ItemFactory(external_id="sku-1")
+    payload = {"user": "stranger", "item": "sku-1", "type": "purchase", "was_unknown": "true"}
+    response = staff_client().post("/user-parts/record-event/", payload, headers=HTMX)
+    assert response["HX-Refresh"] == "true"
+
+
+@pytest.mark.parametrize(("item", "kind"), [("no-such-item", "view"), ("sku-1", "teleport"), ("", "view")])
+def test_an_event_that_is_refused_leaves_no_trace_and_the_toast_says_why(item: str, kind: str) -> None:
+    ItemFactory(external_id="sku-1")
+    response = staff_client().post("/user-parts/record-event/", {"user": "u9", "item": item, "type": kind})
+    assert toast_of(response)["kind"] == "danger"
+    assert toast_of(response)["message"]
+    assert not Event.objects.exists()
+    assert not EndUser.objects.exists()
+
+
+def test_freshness_says_how_many_events_are_behind_and_calls_once_it_is_current() -> None:
+    user, _ = make_shop()
+    behind = staff_client().get(f"/user-parts/{user.pk}/freshness/")
+    assert "Interests are 1 event behind" in text_of(behind)
+    assert "every 1s" in behind.content.decode()
+    assert "HX-Trigger" not in behind
+    EndUser.objects.filter(pk=user.pk).update(interests_event_id=user.events.latest("pk").pk)
+    current = staff_client().get(f"/user-parts/{user.pk}/freshness/")
+    assert "Interests are current" in text_of(current)
+    assert current["HX-Trigger"] == "interests-current"
+    assert "every 1s" not in current.content.decode()
+
+
+def test_the_timeline_groups_events_by_day_and_basket_newest_first() -> None:
+    user, item = EndUserFactory(), ItemFactory()
+    for day, hour, basket in ((1, 9, "a"), (2, 9, "b"), (2, 10, "c"), (2, 11, "b"), (2, 12, "")):
+        EventFactory(user=user, item=item, occurred_at=at(day, hour), basket=basket, price="2.50", value=2)
+    shown = timeline(user)
+    assert [(day.day.day, [(b.name, len(b.events), b.paid) for b in day.baskets]) for day in shown.days] == [
+        (2, [("", 1, 5.0), ("b", 2, 10.0), ("c", 1, 5.0)]),
+        (1, [("a", 1, 5.0)]),
+    ]
+    assert shown.oldest is None
+
+
+def test_the_timeline_goes_on_after_the_last_event_shown_even_at_the_same_moment() -> None:
+    user, item = EndUserFactory(), ItemFactory()
+    events = [EventFactory(user=user, item=item, occurred_at=at(1)) for _ in range(5)]
+    first = timeline(user, n=2)
+    assert first.oldest == events[3]
+    rest = timeline(user, after=(first.oldest.occurred_at, first.oldest.pk), n=10)
+    assert [event.pk for day in rest.days for basket in day.baskets for event in basket.events] == [
+        events[2].pk,
+        events[1].pk,
+        events[0].pk,
+    ]
+
+
+def test_load_more_brings_the_next_events() -> None:
+    user, item = EndUserFactory(), ItemFactory()
+    for hour in range(45):
+        EventFactory(user=user, item=item, occurred_at=at(1) + timedelta(hours=hour))
+    client = staff_client()
+    first = client.get(f"/user-parts/{user.pk}/timeline/")
+    oldest = first.context["timeline"].oldest
+    more = client.get(
+        f"/user-parts/{user.pk}/timeline/", {"after": oldest.occurred_at.isoformat(), "after_id": oldest.pk}
+    )
+    assert more.content.decode().count("<li>") == 5
+    assert "Load more" not in text_of(more)
+
+
+# ---------------------------------------------------------------- an item's events
+
+
+def test_an_item_shows_its_neighbours_with_score_and_users_strongest_first() -> None:
+    item, near, far = ItemFactory(), ItemFactory(title="Near"), ItemFactory(title="Far", is_hidden=True)
+    ItemLabelFactory(item=near, label=LabelFactory(name="Bakery"))
+    Neighbour.objects.create(item=item, neighbour=far, score=0.25, users=3)
+    Neighbour.objects.create(item=item, neighbour=near, score=0.5, users=9)
+    client = staff_client()
+    words = text_of(client.get(f"/items/{item.pk}/next/"))
+    assert words.index("0.50 · 9 users") < words.index("0.25 · 3 users")
+    assert "Bakery" in words
+    few = queries_of(client, f"/items/{item.pk}/next/")
+    for _ in range(6):
+        Neighbour.objects.create(item=item, neighbour=ItemFactory(), score=0.1, users=1)
+    assert queries_of(client, f"/items/{item.pk}/next/") == few
+
+
+def test_an_item_shows_its_figures_its_weeks_and_the_lists_it_was_in() -> None:
+    item, user = ItemFactory(), EndUserFactory(external_id="u1")
+    for day in (2, 3, 16):
+        EventFactory(item=item, user=user, occurred_at=at(day))
+    ItemStatistics.objects.create(item=item, events=1_003, users=1, recent_users=1, last_event_at=at(16))
+    SlateItemFactory(slate=SlateFactory(user=user), item=item, position=4)
+    assert [count for _, count in Event.objects.all().count_by_week(item, 4)] == [0, 2, 0, 1]
+    words = text_of(staff_client().get(f"/items/{item.pk}/activity/"))
+    for expected in ("1,003", "u1 place 4", "Last week 1"):
+        assert expected in words
+
+
+# ---------------------------------------------------------------- score bars, words
+
+
+def part(source: str, contribution: float) -> SimpleNamespace:
+    return SimpleNamespace(source=source, contribution=contribution)
+
+
+def test_score_bars_share_one_scale_and_negative_parts_lie_left_of_zero() -> None:
+    first = [part("neighbours", 2.0), part("new", -1.0)]
+    second = [part("popular", 1.0), part("interest", 2.0)]
+    scale = scale_of([first, second])
+    assert scale == Scale(negative=1.0, positive=3.0)
+    assert scale.zero == 25.0
+    assert [(s.left, s.width) for s in segments(first, scale)] == [(25.0, 50.0), (0.0, 25.0)]
+    assert [(s.left, s.width) for s in segments(second, scale)] == [(25.0, 25.0), (50.0, 50.0)]
+
+
+def test_score_bars_of_nothing_are_empty() -> None:
+    assert scale_of([]).zero == 0.0
+    assert segments([part("new", 0.0)], scale_of([[part("new", 0.0)]])) == ()
+
+
+def test_the_words_of_a_part_link_what_they_name_and_escape_the_rest() -> None:
+    evidence = {"items": [{"external_id": "a/1", "title": "Milk <1%>"}], "label": "Dairy", "label_id": 7}
+    said = ScorePart("label_affinity", 1, 1, 1, 1, evidence, "Fits your interest Dairy: Milk <1%> & more.")
+    assert linked_words(said) == (
+        'Fits your interest <a href="/catalog/?label=7">Dairy</a>: '
+        '<a href="/catalog/a/1/">Milk &lt;1%&gt;</a> &amp; more.'
+    )
