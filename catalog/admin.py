@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db import models
 from django.db.models import Count, Prefetch, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -19,7 +20,7 @@ from catalog.item_rows import FIELDS
 from catalog.items import set_hidden, upsert_items
 from catalog.models import Item, ItemLabel, Label, Taxonomy
 from recsite.operations.errors import InvalidInputError
-from recsite.operations.model_admin import PageAdmin, chip, chips, link, meter, number, titled
+from recsite.operations.model_admin import PageAdmin, chip, chips, link, meter, number, titled, when
 
 __all__ = ["review_admin"]
 
@@ -29,7 +30,7 @@ class ItemForm(forms.ModelForm):
 
     class Meta:
         model = Item
-        fields = ["external_id", *FIELDS]
+        fields = ["external_id", "title"]  # the admin asks for the others by its fieldsets
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
@@ -50,6 +51,7 @@ class ItemLabelInline(TabularInline):
     fields = ("shown_label", "taxonomy", "shown_confidence", "shown_state", "source", "evidence")
     readonly_fields = fields
     extra = 0
+    hide_title = True
     max_num = 0
     can_delete = False
     show_change_link = True
@@ -87,11 +89,11 @@ class ItemAdmin(PageAdmin):
         "shown_stock",
         "shown_visibility",
         "shown_embedding",
-        "created_at",
+        "shown_created",
     )
     list_filter = ("is_hidden", "is_in_stock", ("created_at", admin.DateFieldListFilter))
     search_fields = ("title",)
-    search_help_text = "Words of the title, brand or description (typos are fine), or an item's id."
+    search_help_text = "Words of the item, or its id"
     ordering = ("-created_at", "-id")
     actions = ("hide", "show")
     fieldsets = (
@@ -102,6 +104,11 @@ class ItemAdmin(PageAdmin):
         ),
         ("More", {"fields": ("attributes", "shown_embedding", ("created_at", "updated_at"))}),
     )
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if isinstance(db_field, models.URLField):
+            kwargs["assume_scheme"] = "https"
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Item]:
         return (
@@ -163,6 +170,10 @@ class ItemAdmin(PageAdmin):
     def shown_visibility(self, item: Item) -> SafeString:
         return chip("Hidden", "bad") if item.is_hidden else chip("Shown", "quiet")
 
+    @display(description="Added", ordering="created_at")
+    def shown_created(self, item: Item) -> SafeString:
+        return when(item.created_at)
+
     @display(description="Embedding")
     def shown_embedding(self, item: Any) -> SafeString:
         hash_of_vector = getattr(item, "embedding_hash", None)
@@ -218,7 +229,11 @@ class LabelForm(forms.ModelForm):
         if not self.errors:
             try:
                 taxonomies.check_label(
-                    self.instance, taxonomy=cleaned["taxonomy"], parent=cleaned.get("parent"), name=cleaned["name"]
+                    self.instance,
+                    # Fixed once the label exists, so then it is no field of the form.
+                    taxonomy=cleaned.get("taxonomy") or self.instance.taxonomy,
+                    parent=cleaned.get("parent"),
+                    name=cleaned["name"],
                 )
             except InvalidInputError as error:
                 self.add_error(None, error.message)

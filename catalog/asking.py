@@ -38,10 +38,10 @@ class Work:
 
 @dataclass(frozen=True)
 class Answer:
-    """Exactly one of `shares` (per shortlisted label, then "none of these") and `error` is set."""
+    """`opinions`, as `shortlist.blended` takes them, or None and an error."""
 
     work: Work
-    shares: tuple[float, ...] | None
+    opinions: tuple[float, ...] | None
     error: str = ""
 
 
@@ -72,23 +72,39 @@ def _ask_text(works: Sequence[Work], model: ChatModel) -> list[Answer]:
 
 
 def _ask_one(work: Work, model: ChatModel) -> Answer:
-    positions = shortlist.top(work.scores)
-    names = [work.labels.names[position] for position in positions]
-    asked = prompts.questions(
-        work.text, names, question=work.labels.question, seed=work.key[0], with_none=not work.labels.is_single
-    )
-    replies = []
+    asked = shortlist.asked_about(work.scores, is_single=work.labels.is_single)
+    names = [work.labels.names[position] for position in asked]
     try:
-        for question in asked:
-            probabilities = model.first_token_probabilities(question.prompt, question.letters)
-            shares = prompts.read_letters(question, probabilities, count=len(names))
-            if shares is not None:
-                replies.append(shares)
+        opinions = _which(work, names, model) if work.labels.is_single else _whether(work, names, model)
     except InvalidInputError as error:
-        return Answer(work=work, shares=None, error=error.message)
-    if not replies:
-        return Answer(work=work, shares=None, error="The language model's reply named none of the letters on offer.")
-    return Answer(work=work, shares=prompts.mean_shares(replies))
+        return Answer(work=work, opinions=None, error=error.message)
+    if opinions is None:
+        return Answer(work=work, opinions=None, error="The language model's reply was none of the answers on offer.")
+    return Answer(work=work, opinions=opinions)
+
+
+def _which(work: Work, names: Sequence[str], model: ChatModel) -> tuple[float, ...] | None:
+    answers = []
+    for question in prompts.which(work.text, names, question=work.labels.question, seed=work.key[0]):
+        probabilities = model.first_token_probabilities(question.prompt, question.letters)
+        if (shares := prompts.read_letters(question, probabilities)) is None:
+            continue
+        answers.append(shares)
+        # The embeddings' first choice stands first: where the model agrees, another order has changed no answer.
+        if len(answers) == 1 and shares[0] == max(shares):
+            break
+    return prompts.mean_shares(answers) if answers else None
+
+
+def _whether(work: Work, names: Sequence[str], model: ChatModel) -> tuple[float, ...] | None:
+    opinions = []
+    for name in names:
+        prompt = prompts.whether(work.text, name, question=work.labels.question)
+        opinion = prompts.read_yes_no(model.first_token_probabilities(prompt, prompts.YES_NO))
+        if opinion is None:
+            return None
+        opinions.append(opinion)
+    return tuple(opinions)
 
 
 def by_embeddings(work: Work, *, model: str, evidence_for: Callable[[Work, int], str]) -> tuple[Suggestion, ...]:
@@ -108,11 +124,11 @@ def by_embeddings(work: Work, *, model: str, evidence_for: Callable[[Work, int],
 
 
 def by_model(
-    work: Work, shares: Sequence[float], *, model: str, evidence_for: Callable[[Work, int], str]
+    work: Work, opinions: Sequence[float], *, model: str, evidence_for: Callable[[Work, int], str]
 ) -> tuple[Suggestion, ...]:
     """What the embeddings and the model suggest together, best first."""
-    positions = shortlist.top(work.scores)
-    confidences = shortlist.blended(work.scores, positions, shares, is_single=work.labels.is_single)
+    positions = shortlist.asked_about(work.scores, is_single=work.labels.is_single)
+    confidences = shortlist.blended(work.scores, opinions, is_single=work.labels.is_single)
     best = shortlist.top(confidences, KEPT)
     return tuple(
         Suggestion(

@@ -21,6 +21,7 @@ from catalog import asking, shortlist, suggestions
 from catalog.asking import Work
 from catalog.embedding import embed_items, embed_labels, item_text, normalise
 from catalog.models import Item, ItemEmbedding, Label, LabelRequest, Taxonomy
+from catalog.models.item_label import LabelRequestQuerySet
 from catalog.providers import ChatModel, Embedder, ModelStatus, get_chat_model, get_embedder
 from catalog.shortlist import LabelSet
 from catalog.suggestions import Key
@@ -28,6 +29,9 @@ from catalog.suggestions import Key
 log = structlog.get_logger(__name__)
 
 CLAIM_S = 180.0
+# At a time by embeddings, which is quick, and by the language model, of which a batch should fit well into a claim.
+AT_ONCE = 256
+BY_MODEL_AT_ONCE = 12
 MAX_ATTEMPTS = 3
 STATUS_KEPT_S = 5.0
 Status = LabelRequest.Status
@@ -101,9 +105,9 @@ _STATUS_NAMES = {
 
 
 def label_waiting(
-    limit: int,
+    limit: int = AT_ONCE,
     *,
-    requests: QuerySet[LabelRequest] | None = None,
+    requests: LabelRequestQuerySet | None = None,
     chat_model: ChatModel | None = None,
     embedder: Embedder | None = None,
 ) -> LabellingReport:
@@ -114,11 +118,11 @@ def label_waiting(
     pending = LabelRequest.objects.filter(pk__in=requests.filter(status=Status.PENDING).values("pk"))
     provisional = LabelRequest.objects.filter(pk__in=requests.filter(status=Status.PROVISIONAL).values("pk"))
     report = LabellingReport()
-    is_ready = chat_model is not None and provisional.exists() and chat_model.status().state == "ready"
+    is_ready = chat_model is not None and requests.waiting().exists() and chat_model.status().state == "ready"
     if batch := _with_present_text(pending.claim(limit, seconds=CLAIM_S)):
         report = _label_by_embeddings(batch, chat_model, embedder or get_embedder())
     elif chat_model is not None and is_ready:
-        batch = _with_present_text(provisional.claim(limit, seconds=CLAIM_S))
+        batch = _with_present_text(provisional.claim(min(limit, BY_MODEL_AT_ONCE), seconds=CLAIM_S))
         report, is_ready = _label_by_model(batch, chat_model, embedder or get_embedder())
     remaining = pending.unclaimed().count() + (provisional.unclaimed().count() if is_ready else 0)
     if report.worked:
@@ -168,11 +172,11 @@ def _label_by_model(
     answered, gone = asking.ask(works, chat_model)
     evidence_for = _evidence([answer.work for answer in answered], embedder)
     answers = {
-        answer.work.key: asking.by_model(answer.work, answer.shares, model=chat_model.name, evidence_for=evidence_for)
+        answer.work.key: asking.by_model(answer.work, answer.opinions, model=chat_model.name, evidence_for=evidence_for)
         for answer in answered
-        if answer.shares is not None
+        if answer.opinions is not None
     }
-    errors = {answer.work.key: answer.error for answer in answered if answer.shares is None}
+    errors = {answer.work.key: answer.error for answer in answered if answer.opinions is None}
     report = LabellingReport(
         done=suggestions.store(batch, answers, status=Status.DONE),
         copied=suggestions.store(batch, copied, status=Status.DONE),

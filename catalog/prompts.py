@@ -1,11 +1,12 @@
 """PURE: the prompts of the labeller, and how a reply's first token is read back as label probabilities.
 
-An item's text is data. Whatever it says, only the probabilities of the letters on offer are read, so the worst a
-hostile description can do is argue for a label that the shortlist already holds.
+An item's text is data. Whatever it says, only the probabilities of the letters on offer, or of Yes and No, are read,
+so the worst a hostile description can do is argue for a label that the shortlist already holds.
 """
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections.abc import Mapping, Sequence
@@ -13,12 +14,14 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 
 # Part of every stored suggestion. Change it whenever a prompt, the shortlist's length or the blend changes.
-PROMPT_VERSION = "letters-1"
+PROMPT_VERSION = "first-token-1"
 
 ORDERS = 2
 MAX_ITEM_CHARS = 240
 MAX_LABEL_CHARS = 60
-NONE_OF_THESE = "none of these"
+YES_NO = ("Yes", "No")
+LABEL_PLACE = "{label}"
+MAX_LOGIT = 6.0
 
 _SPACES = re.compile(r"[\s\x00-\x1f\x7f]+")
 # Chat-template markers such as <|im_start|>: a server that parsed them would end the user's turn early.
@@ -33,15 +36,14 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Question:
-    """One prompt and the meaning of its letters: `options[i]` is the position in the shortlist that letter i stands
-    for, or None for "none of these"."""
+    """A prompt and the meaning of its letters: letter i stands for the shortlist's label `order[i]`."""
 
     prompt: Prompt
-    options: tuple[int | None, ...]
+    order: tuple[int, ...]
 
     @property
     def letters(self) -> tuple[str, ...]:
-        return tuple(ascii_uppercase[: len(self.options)])
+        return tuple(ascii_uppercase[: len(self.order)])
 
 
 def one_line(text: str, max_chars: int) -> str:
@@ -49,20 +51,20 @@ def one_line(text: str, max_chars: int) -> str:
     return _SPACES.sub(" ", _MARKERS.sub(" ", text)).strip()[:max_chars]
 
 
-def questions(
-    item_text: str, names: Sequence[str], *, question: str, seed: str, with_none: bool = False, orders: int = ORDERS
+def which(
+    item_text: str, names: Sequence[str], *, question: str, seed: str, orders: int = ORDERS
 ) -> tuple[Question, ...]:
-    """The same question with its options in different orders, the same ones for the same seed.
+    """Which one of these labels? The same question with its options in different orders, the same for the same seed.
 
     Models favour early letters. The first order is shuffled, each next one turns it round or shifts it, so that with
     two orders every option's places average to the middle. The item comes first: what precedes the options is the
     same in each prompt, and a server with a prefix cache reads it once.
     """
-    if not 0 < len(names) < len(ascii_uppercase):
-        raise ValueError(f"A question takes 1 to {len(ascii_uppercase) - 1} options, not {len(names)}.")
+    if not 0 < len(names) <= len(ascii_uppercase):
+        raise ValueError(f"A question takes 1 to {len(ascii_uppercase)} options, not {len(names)}.")
     first = list(range(len(names)))
     random.Random(seed).shuffle(first)  # noqa: S311  (an order, not a secret)
-    return tuple(_ask(item_text, names, _turned(first, turn), question, with_none) for turn in range(orders))
+    return tuple(_which(item_text, names, _turned(first, turn), question) for turn in range(orders))
 
 
 def _turned(first: list[int], turn: int) -> list[int]:
@@ -71,26 +73,45 @@ def _turned(first: list[int], turn: int) -> list[int]:
     return order[::-1] if turn % 2 else order
 
 
-def _ask(item_text: str, names: Sequence[str], order: list[int], question: str, with_none: bool) -> Question:
-    options: tuple[int | None, ...] = (*order, None) if with_none else tuple(order)
-    words = [NONE_OF_THESE if option is None else one_line(names[option], MAX_LABEL_CHARS) for option in options]
+def _which(item_text: str, names: Sequence[str], order: list[int], question: str) -> Question:
+    words = [one_line(names[option], MAX_LABEL_CHARS) for option in order]
     lines = [f"{letter}. {word}" for letter, word in zip(ascii_uppercase, words, strict=False)]
-    user = "\n".join([f"Product: {one_line(item_text, MAX_ITEM_CHARS)}", *lines, one_line(question, 200)])
-    return Question(prompt=Prompt(system="Answer with one letter.", user=user), options=options)
+    user = "\n".join([_product(item_text), *lines, one_line(question, 200)])
+    return Question(prompt=Prompt(system="Answer with one letter.", user=user), order=tuple(order))
 
 
-def read_letters(question: Question, probabilities: Mapping[str, float], *, count: int) -> tuple[float, ...] | None:
-    """(count + 1,): each shortlisted label's share of the reply, then that of "none of these". They sum to 1.
+def whether(item_text: str, name: str, *, question: str) -> Prompt:
+    """Does this one label fit? `question` names the label's place as {label}, like "Do people buy it for {label}?"."""
+    label = one_line(name, MAX_LABEL_CHARS)
+    asked = one_line(question, 200)
+    asked = asked.replace(LABEL_PLACE, label) if LABEL_PLACE in asked else f'{asked} Does "{label}" fit?'
+    return Prompt(system="Answer Yes or No.", user=f"{_product(item_text)}\n{asked}")
+
+
+def _product(item_text: str) -> str:
+    return f"Product: {one_line(item_text, MAX_ITEM_CHARS)}"
+
+
+def read_letters(question: Question, probabilities: Mapping[str, float]) -> tuple[float, ...] | None:
+    """Each shortlisted label's share of the reply, in the shortlist's order; they sum to 1.
 
     None where the reply went to none of the letters at all.
     """
-    shares = [0.0] * (count + 1)
-    for letter, option in zip(question.letters, question.options, strict=True):
-        shares[count if option is None else option] += max(probabilities.get(letter, 0.0), 0.0)
+    shares = [0.0] * len(question.order)
+    for letter, option in zip(question.letters, question.order, strict=True):
+        shares[option] = max(probabilities.get(letter, 0.0), 0.0)
     total = sum(shares)
     if total < 1e-4:
         return None
     return tuple(share / total for share in shares)
+
+
+def read_yes_no(probabilities: Mapping[str, float]) -> float | None:
+    """The reply's log odds of Yes, within MAX_LOGIT; None where it was neither Yes nor No."""
+    yes, no = (max(probabilities.get(word, 0.0), 0.0) for word in YES_NO)
+    if yes + no < 1e-4:
+        return None
+    return max(-MAX_LOGIT, min(MAX_LOGIT, math.log((yes + 1e-6) / (no + 1e-6))))
 
 
 def mean_shares(answers: Sequence[Sequence[float]]) -> tuple[float, ...]:

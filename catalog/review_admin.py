@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django import forms
@@ -19,8 +20,9 @@ from unfold.widgets import UnfoldAdminSelect2Widget
 
 from catalog import review
 from catalog.models import ItemLabel, Label
+from catalog.taxonomies import SEPARATOR
 from recsite.operations.errors import RecsiteError
-from recsite.operations.model_admin import PageAdmin, chip, link, meter, titled
+from recsite.operations.model_admin import PageAdmin, chip, link, meter, titled, when
 
 BADGE_LIMIT = 999
 DECISION_NAMES = [(str(value), str(name)) for value, name in ItemLabel.Decision.choices]
@@ -48,14 +50,23 @@ class DecisionFilter(admin.SimpleListFilter):
     parameter_name = "decision"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("waiting", "Waiting for review"), *DECISION_NAMES, ("unassigned", "Not assigned")]
+        return [*DECISION_NAMES, ("unassigned", "Not assigned"), ("all", "All")]
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        """Where nothing is chosen the list is the work to do, so the first choice says that instead of "All"."""
+        for place, choice in enumerate(super().choices(changelist)):
+            yield {**choice, "display": "Waiting for review"} if place == 0 else choice
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() == "waiting":
-            return queryset.filter(is_assigned=True, decision="")
-        if self.value() == "unassigned":
-            return queryset.filter(is_assigned=False, decision="")
-        return queryset.filter(decision=self.value()) if self.value() else queryset
+        match self.value():
+            case None | "":
+                return queryset.filter(is_assigned=True, decision="")
+            case "unassigned":
+                return queryset.filter(is_assigned=False, decision="")
+            case "all":
+                return queryset
+            case decision:
+                return queryset.filter(decision=decision)
 
 
 class CorrectionForm(forms.ModelForm):
@@ -102,33 +113,33 @@ class ItemLabelAdmin(PageAdmin):
     )
     list_select_related = ("item", "label", "final_label", "taxonomy", "reviewer")
     search_fields = ("item__title", "label__path", "=item__external_id")
-    search_help_text = "Words of an item's title or a label's path, or an item's id."
+    search_help_text = "Words of an item or a label"
     ordering = ("confidence", "id")
     list_after_template = "admin/catalog/itemlabel/decide_form.html"
     actions = ("accept", "reject")
     actions_submit_line = ("accept_this", "reject_this", "undo_this")
     warn_unsaved_form = False
     fieldsets = (
-        ("Item", {"fields": ("item_link", "item_text")}),
-        ("Suggestion", {"fields": (("shown_suggestion", "taxonomy"), ("shown_confidence", "rank"), "shown_evidence")}),
-        ("Made by", {"fields": (("source", "model"), ("prompt_version", "suggested_at"))}),
-        ("Decision", {"fields": ("shown_state", ("reviewer", "decided_at"), "final_label")}),
+        (None, {"fields": ("item_link", "item_text", "shown_suggestion", ("shown_confidence", "shown_evidence"))}),
+        ("Decision", {"fields": ("shown_state", "final_label")}),
+        (
+            "Made by",
+            {"fields": (("taxonomy", "shown_rank"), ("source", "shown_model"), ("prompt_version", "suggested_at"))},
+        ),
     )
     readonly_fields = (
         "item_link",
         "item_text",
         "shown_suggestion",
-        "taxonomy",
         "shown_confidence",
-        "rank",
         "shown_evidence",
+        "shown_state",
+        "taxonomy",
+        "shown_rank",
         "source",
-        "model",
+        "shown_model",
         "prompt_version",
         "suggested_at",
-        "shown_state",
-        "reviewer",
-        "decided_at",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ItemLabel]:
@@ -170,7 +181,8 @@ class ItemLabelAdmin(PageAdmin):
         except RecsiteError as error:
             self.message_user(request, error.message, messages.ERROR)
         else:
-            self.message_user(request, f"{len(ids):,} {done}." if len(ids) > 1 else f"{done.capitalize()}.")
+            words = f"{len(ids):,} {done}." if len(ids) > 1 else f"{done.capitalize()}."
+            self.message_user(request, words, messages.SUCCESS)
 
     @admin.action(description="Accept", permissions=["change"])
     def accept(self, request: HttpRequest, queryset: QuerySet[ItemLabel]) -> None:
@@ -219,12 +231,17 @@ class ItemLabelAdmin(PageAdmin):
         except RecsiteError as error:
             self.message_user(request, error.message, messages.ERROR)
         else:
-            self.message_user(request, f"Corrected to {chosen.path}.")
+            self.message_user(request, f"Corrected to {chosen.path}.", messages.SUCCESS)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context["show_save_and_continue"] = False
+        response: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return response
 
     def response_change(self, request: HttpRequest, obj: ItemLabel) -> HttpResponse:
         """What was decided has been said already; back to the list, where the next one waits."""
-        if "_continue" in request.POST:
-            return HttpResponseRedirect(request.path)
         response: HttpResponse = self.response_post_save_change(request, obj)
         return response
 
@@ -237,10 +254,11 @@ class ItemLabelAdmin(PageAdmin):
 
     @display(description="Label", ordering="label__path")
     def shown_label(self, item_label: ItemLabel) -> SafeString:
-        final = item_label.final_label
-        if final is None or final.pk == item_label.label_id:
-            return _two_lines(item_label.label.path, item_label.taxonomy.name)
-        return _two_lines(final.path, f"instead of {item_label.label.name} · {item_label.taxonomy.name}")
+        label = item_label.final_label or item_label.label
+        if label.pk != item_label.label_id:
+            return _two_lines(label.name, f"instead of {item_label.label.name}")
+        above = label.path.rpartition(SEPARATOR)[0]
+        return _two_lines(label.name, " · ".join(part for part in (item_label.taxonomy.name, above) if part))
 
     @display(description="Confidence", ordering="confidence")
     def shown_confidence(self, item_label: ItemLabel) -> SafeString:
@@ -252,7 +270,7 @@ class ItemLabelAdmin(PageAdmin):
 
     @display(description="Suggested by", ordering="source")
     def made_by(self, item_label: ItemLabel) -> SafeString:
-        details = " · ".join(part for part in (item_label.model, item_label.prompt_version) if part)
+        details = " · ".join(part for part in (item_label.prompt_version, item_label.model) if part)
         return _two_lines(item_label.get_source_display(), details)
 
     @display(description="Decision", ordering="decision")
@@ -261,22 +279,22 @@ class ItemLabelAdmin(PageAdmin):
             return state_chip(item_label)
         who = item_label.reviewer.get_username() if item_label.reviewer else "somebody"
         return format_html(
-            '{}<br><span class="rs-sub">{}, {}</span>',
+            '{}<br><span class="rs-sub">{}</span> {}',
             state_chip(item_label),
             who,
-            f"{item_label.decided_at:%Y-%m-%d %H:%M}",
+            when(item_label.decided_at),
         )
 
     @display(description="")
     def buttons(self, item_label: ItemLabel) -> SafeString:
         if item_label.decision:
-            return format_html('<span class="rs-buttons">{}</span>', _button("undo", "undo", "Undo", item_label))
+            return format_html('<span class="rs-buttons">{}</span>', _button("undo", "Undo", item_label))
         edit = reverse("admin:catalog_itemlabel_change", args=[item_label.pk])
         return format_html(
             '<span class="rs-buttons">{}{}<a class="rs-button" href="{}" aria-label="Correct the label of {}">'
-            '<span class="material-symbols-outlined" aria-hidden="true">edit</span>Correct</a></span>',
-            _button("accept", "check", "Accept", item_label),
-            _button("reject", "close", "Reject", item_label),
+            "Correct</a></span>",
+            _button("accept", "Accept", item_label),
+            _button("reject", "Reject", item_label),
             edit,
             item_label.item.title,
         )
@@ -293,24 +311,38 @@ class ItemLabelAdmin(PageAdmin):
         item = item_label.item
         return " · ".join(part for part in (item.brand, item.description[:600]) if part) or "Title only."
 
+    @display(description="Choice")
+    def shown_rank(self, item_label: ItemLabel) -> str:
+        return f"The model's choice no. {item_label.rank}"
+
+    @display(description="Model")
+    def shown_model(self, item_label: ItemLabel) -> str:
+        return item_label.model or "–"
+
     @display(description="Suggested label")
     def shown_suggestion(self, item_label: ItemLabel) -> SafeString:
         return format_html("{}<br>{}", item_label.label.path, item_label.label.description)
 
 
 def _two_lines(first: str, second: str) -> SafeString:
-    return format_html('<span class="rs-title">{}</span><br><span class="rs-sub">{}</span>', first, second)
-
-
-def _button(verb: str, icon: str, text: str, item_label: ItemLabel) -> SafeString:
     return format_html(
-        '<button class="rs-button" form="decide-form" name="decide" value="{}:{}" aria-label="{}: {} for {}">'
-        '<span class="material-symbols-outlined" aria-hidden="true">{}</span>{}</button>',
+        '<span class="rs-lines"><span class="rs-title" title="{}">{}</span>'
+        '<span class="rs-sub" title="{}">{}</span></span>',
+        first,
+        first,
+        second,
+        second,
+    )
+
+
+def _button(verb: str, text: str, item_label: ItemLabel) -> SafeString:
+    return format_html(
+        '<button class="rs-button" form="decide-form" name="decide" value="{}:{}" '
+        'aria-label="{}: {} for {}">{}</button>',
         verb,
         item_label.pk,
         text,
         item_label.label.name,
         item_label.item.title,
-        icon,
         text,
     )

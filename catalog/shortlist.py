@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +21,13 @@ TEMPERATURE = 0.05
 # Beyond this distance between the first and the second label the language model is not asked; see docs/labelling.md.
 SURE_MARGIN = 0.2
 MODEL_WEIGHT = 0.5
-# Several choices: the cosine at which a label is as likely as not, and how fast belief grows around it.
-CHOICE_AT = 0.33
-CHOICE_SCALE = 0.05
-# What the model's whole share moves that cosine by, and the share that moves it not at all.
-CHOICE_SHIFT = 0.2
-CHOICE_SHARE = 0.2
+# Several choices: how many labels are asked about, and the log odds of a label, fitted on 55 products labelled by
+# hand (docs/labelling.md): from its cosine alone, and from its cosine with the model's log odds of Yes.
+ASKED_EACH = 4
+CHOICE_BY_COSINE = (17.9, -7.47)
+CHOICE_BY_COSINE_AND_MODEL = (7.9, 0.93, -3.83)
 MAX_EVIDENCE_WORDS = 3
+MAX_EVIDENCE_CHARS = 100
 
 _WORD = re.compile(r"[^\W\d_][\w'’&-]*")
 
@@ -81,35 +82,44 @@ def confidences(scores: NDArray[np.float32], *, is_single: bool) -> NDArray[np.f
     """(n_labels,) in 0..1, from embeddings alone: shares that sum to 1 for one choice, each on its own for several."""
     if is_single:
         return tempered(scores)
-    odds = np.clip((scores - CHOICE_AT) / CHOICE_SCALE, -30, 30)
-    result: NDArray[np.float32] = (1.0 / (1.0 + np.exp(-odds))).astype(np.float32)
+    slope, start = CHOICE_BY_COSINE
+    return _probability(slope * scores + start)
+
+
+def asked_about(scores: NDArray[np.float32], *, is_single: bool) -> NDArray[np.int64]:
+    """The positions of the labels that the model is asked about, best first."""
+    return top(scores, SHORTLIST if is_single else ASKED_EACH)
+
+
+def blended(scores: NDArray[np.float32], opinions: Sequence[float], *, is_single: bool) -> NDArray[np.float32]:
+    """(n_asked,) in 0..1: confidence in the labels of `asked_about` after the model's answer.
+
+    opinions: for one choice the model's share of each of these labels, for several its log odds of Yes for each.
+    """
+    positions = asked_about(scores, is_single=is_single)
+    opinion = np.asarray(opinions, dtype=np.float32)
+    if is_single:
+        prior = tempered(scores)[positions]
+        result: NDArray[np.float32] = MODEL_WEIGHT * opinion + (1 - MODEL_WEIGHT) * prior
+        return result
+    of_cosine, of_model, start = CHOICE_BY_COSINE_AND_MODEL
+    return _probability(of_cosine * scores[positions] + of_model * opinion + start)
+
+
+def _probability(log_odds: NDArray[Any]) -> NDArray[np.float32]:
+    result: NDArray[np.float32] = (1.0 / (1.0 + np.exp(-np.clip(log_odds, -30, 30)))).astype(np.float32)
     return result
 
 
-def blended(
-    scores: NDArray[np.float32], positions: NDArray[np.int64], shares: Sequence[float], *, is_single: bool
-) -> NDArray[np.float32]:
-    """(len(positions),) in 0..1: the embeddings' confidence in the shortlisted labels, moved by the model's answer.
-
-    shares: (len(positions) + 1,), the model's share of each, then of "none of these".
-    """
-    answer = np.asarray(shares[: len(positions)], dtype=np.float32)
-    if is_single:
-        prior = tempered(scores)[positions]
-        result: NDArray[np.float32] = MODEL_WEIGHT * answer + (1 - MODEL_WEIGHT) * prior
-        return result
-    return confidences(scores[positions] + CHOICE_SHIFT * (answer - CHOICE_SHARE), is_single=False)
-
-
 def phrases(title: str) -> tuple[str, ...]:
-    """Runs of one to MAX_EVIDENCE_WORDS words of the title, each a verbatim part of it."""
+    """Runs of one to MAX_EVIDENCE_WORDS words of the title, each a short and verbatim part of it."""
     words = list(_WORD.finditer(title))[:16]
     found = {
         title[words[start].start() : words[end].end()]
         for start in range(len(words))
         for end in range(start, min(start + MAX_EVIDENCE_WORDS, len(words)))
     }
-    return tuple(sorted(found))
+    return tuple(sorted(phrase for phrase in found if len(phrase) <= MAX_EVIDENCE_CHARS))
 
 
 def evidence(candidates: Sequence[str], vectors: Mapping[str, NDArray[np.float32]], label: NDArray[np.float32]) -> str:

@@ -17,9 +17,7 @@ from catalog.models import Item, LabelRequest, Lease
 log = structlog.get_logger(__name__)
 
 SLICE_S = 25.0
-LEASE_S = 120.0
-BY_EMBEDDINGS_AT_ONCE = 256
-BY_MODEL_AT_ONCE = 24
+LEASE_S = 180.0
 LEASE = "label_waiting_items"
 SWEPT_AT_ONCE = 512
 SWEEP_EVERY_S = 30
@@ -32,7 +30,7 @@ def embed_items(item_ids: list[int]) -> None:
     """Vectors and first labels for these items at once; the language model takes its turn in label_waiting_items."""
     embedding.embed_items(item_ids)
     mine = LabelRequest.objects.filter(item_id__in=item_ids, status=LabelRequest.Status.PENDING)
-    while labelling.label_waiting(BY_EMBEDDINGS_AT_ONCE, requests=mine).worked:
+    while labelling.label_waiting(requests=mine).worked:
         pass
     if not Lease.objects.is_taken(LEASE):
         label_waiting_items.delay()
@@ -66,8 +64,7 @@ def _drain_for(seconds: float, holder: str) -> int:
     """Returns how many requests could still be worked on now."""
     until = monotonic() + seconds
     while True:
-        has_new = LabelRequest.objects.filter(status=LabelRequest.Status.PENDING).unclaimed().exists()
-        report = labelling.label_waiting(BY_EMBEDDINGS_AT_ONCE if has_new else BY_MODEL_AT_ONCE)
+        report = labelling.label_waiting()
         if not report.worked:
             return 0
         if not report.remaining or monotonic() > until:

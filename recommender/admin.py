@@ -17,7 +17,7 @@ from unfold.decorators import display
 
 from catalog.models import Item
 from recommender.models import EndUser, Event, InterestLabel, Slate, SlateItem, Strategy
-from recsite.operations.model_admin import ReadOnlyAdmin, chip, link, meter, number, readable_json, titled
+from recsite.operations.model_admin import ReadOnlyAdmin, chip, link, meter, number, readable_json, titled, when
 
 
 def _item(item: Item) -> SafeString:
@@ -30,6 +30,7 @@ def _item(item: Item) -> SafeString:
 
 class ReadOnlyInline(TabularInline):
     extra = 0
+    hide_title = True
     max_num = 0
     can_delete = False
 
@@ -62,9 +63,9 @@ class InterestLabelInline(ReadOnlyInline):
 @admin.register(EndUser)
 class EndUserAdmin(ReadOnlyAdmin):
     inlines = (InterestLabelInline,)
-    list_display = ("external_id", "last_event_at", "freshness", "interests_built_at", "created_at", "events_link")
+    list_display = ("external_id", "shown_last_event", "freshness", "shown_built", "shown_created", "events_link")
     search_fields = ("=external_id",)
-    search_help_text = "The whole id of a user, as the shop writes it."
+    search_help_text = "The whole id of a user"
     ordering = ("-last_event_at", "-id")
     fieldsets = (
         (None, {"fields": ("external_id", "shown_attributes", "created_at")}),
@@ -74,6 +75,18 @@ class EndUserAdmin(ReadOnlyAdmin):
 
     def view_on_site(self, user: EndUser) -> str:
         return f"/users/{user.external_id}/"
+
+    @display(description="Last event", ordering="last_event_at")
+    def shown_last_event(self, user: EndUser) -> SafeString:
+        return when(user.last_event_at)
+
+    @display(description="Interests built", ordering="interests_built_at")
+    def shown_built(self, user: EndUser) -> SafeString:
+        return when(user.interests_built_at)
+
+    @display(description="Known since", ordering="created_at")
+    def shown_created(self, user: EndUser) -> SafeString:
+        return when(user.created_at)
 
     @display(description="Interests")
     def freshness(self, user: EndUser) -> SafeString:
@@ -92,11 +105,11 @@ class EndUserAdmin(ReadOnlyAdmin):
 
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
-    list_display = ("occurred_at", "type_chip", "shown_user", "shown_item", "shown_value", "shown_price", "basket")
+    list_display = ("shown_time", "type_chip", "shown_user", "shown_item", "shown_value", "shown_price", "basket")
     list_filter = (("type", ChoicesDropdownFilter),)
     list_select_related = ("user", "item")
     search_fields = ("user__external_id",)
-    search_help_text = "The whole id of a user, an item or a basket."
+    search_help_text = "Id of a user, item or basket"
     date_hierarchy = "occurred_at"
     ordering = ("-occurred_at", "-id")
     fields = ("external_id", "type", "user", "item", "value", "price", "basket", "occurred_at", "received_at")
@@ -116,6 +129,10 @@ class EventAdmin(ReadOnlyAdmin):
         if users or items:
             return queryset.filter(Q(user__in=users) | Q(item__in=items)), False
         return queryset.filter(basket=term), False
+
+    @display(description="When", ordering="occurred_at")
+    def shown_time(self, event: Event) -> SafeString:
+        return when(event.occurred_at)
 
     @display(description="Type", ordering="type")
     def type_chip(self, event: Event) -> SafeString:
@@ -182,11 +199,11 @@ def _parts(parts: list[dict[str, Any]]) -> list[tuple[SafeString]]:
 @admin.register(Slate)
 class SlateAdmin(ReadOnlyAdmin):
     inlines = (SlateItemInline,)
-    list_display = ("served_at", "shown_user", "strategy", "shown_length", "shown_took")
+    list_display = ("shown_time", "shown_user", "strategy", "shown_length", "shown_took")
     list_filter = ("is_known_user", "strategy")
     list_select_related = ("user", "strategy")
     search_fields = ("=user_external_id",)
-    search_help_text = "The whole id of a user."
+    search_help_text = "The whole id of a user"
     date_hierarchy = "served_at"
     ordering = ("-served_at", "-id")
     fieldsets = (
@@ -198,6 +215,10 @@ class SlateAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Slate]:
         counted = SlateItem.objects.filter(slate=OuterRef("pk")).order_by().values("slate").annotate(n=Count("pk"))
         return Slate.objects.annotate(items_count=Coalesce(Subquery(counted.values("n")), 0))
+
+    @display(description="Served", ordering="served_at")
+    def shown_time(self, slate: Slate) -> SafeString:
+        return when(slate.served_at)
 
     @display(description="User", ordering="user_external_id")
     def shown_user(self, slate: Slate) -> SafeString | str:
@@ -220,11 +241,15 @@ class SlateAdmin(ReadOnlyAdmin):
 
 @admin.register(Strategy)
 class StrategyAdmin(ReadOnlyAdmin):
-    list_display = ("name", "version", "shown_live", "created_at")
+    list_display = ("name", "version", "shown_live", "shown_created")
     list_filter = ("is_live",)
     ordering = ("-is_live", "name", "-version")
     fields = ("name", "version", "shown_live", "shown_recipe", "created_at")
     readonly_fields = ("shown_live", "shown_recipe")
+
+    @display(description="Made", ordering="created_at")
+    def shown_created(self, strategy: Strategy) -> SafeString:
+        return when(strategy.created_at)
 
     @display(description="State", ordering="is_live")
     def shown_live(self, strategy: Strategy) -> SafeString:

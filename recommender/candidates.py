@@ -167,16 +167,11 @@ def _scored(item_ids: Sequence[int], state: UserState, recipe: Recipe, votes: Ma
 
 def _closeness(place_of: Mapping[int, int], state: UserState) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Each candidate's similarity to the interest it fits best, an interest counting by the root of its weight."""
-    best = np.full(len(place_of), -np.inf)
-    closest = np.full(len(place_of), NO_INTEREST, dtype=np.int64)
-    if not state.interests or state.user is None:
-        return np.zeros(len(place_of)), closest
-    share = {interest.position: interest.weight**0.5 for interest in state.interests}
-    for item_id, position, similarity in sorted(InterestVector.objects.similarities(state.user.pk, list(place_of))):
-        place, closeness = place_of[item_id], similarity * share.get(position, 0.0)
-        if closeness > best[place]:
-            best[place], closest[place] = closeness, position
-    return np.where(np.isfinite(best), best, 0.0), closest
+    closeness, closest = np.zeros(len(place_of)), np.full(len(place_of), NO_INTEREST, dtype=np.int64)
+    if state.interests and state.user is not None:
+        for item_id, position, value in InterestVector.objects.closest(state.user.pk, list(place_of)):
+            closeness[place_of[item_id]], closest[place_of[item_id]] = value, position
+    return closeness, closest
 
 
 def _labels(place_of: Mapping[int, int]) -> tuple[tuple[PooledLabel, ...], ...]:

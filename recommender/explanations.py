@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 from catalog.models import Item
 from recommender.algorithms.fusion import Fused
@@ -29,7 +29,8 @@ class ScorePart:
     words: str
 
     def as_json(self) -> dict[str, object]:
-        return asdict(self)
+        # Not asdict(): it copies the evidence deeply, which was a sixth of a whole list's time.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def explain(pool: Pool, places: Sequence[int], fused: Fused, state: UserState) -> list[tuple[ScorePart, ...]]:

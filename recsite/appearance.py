@@ -13,6 +13,11 @@ def _entry(title: Any, icon: str, link: Any, **more: Any) -> dict[str, Any]:
     return {"title": title, "icon": icon, "link": link, **more}
 
 
+def _console(title: Any, icon: str, link: str) -> dict[str, Any]:
+    """A page outside the admin: never the current place here, though every address begins like "/"."""
+    return _entry(title, icon, link, active=lambda request: False)
+
+
 def _list(model: str) -> Any:
     return reverse_lazy(f"admin:{model}_changelist")
 
@@ -76,8 +81,8 @@ UNFOLD: dict[str, Any] = {
         "navigation": [
             {
                 "items": [
-                    _entry(_("Home"), "home", "/"),
-                    _entry(_("Catalog"), "grid_view", "/catalog/"),
+                    _console(_("Home"), "home", "/"),
+                    _console(_("Catalog"), "grid_view", "/catalog/"),
                     _entry(
                         _("Review"),
                         "fact_check",
@@ -85,8 +90,8 @@ UNFOLD: dict[str, Any] = {
                         badge="catalog.review_admin.waiting_badge",
                         permission=_may_view("catalog.view_itemlabel"),
                     ),
-                    _entry(_("Users"), "group", "/users/"),
-                    _entry(_("Operations"), "monitoring", "/operations/jobs/"),
+                    _console(_("Users"), "group", "/users/"),
+                    _console(_("Operations"), "monitoring", "/operations/jobs/"),
                 ],
             },
             {

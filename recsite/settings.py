@@ -164,10 +164,6 @@ CELERY_TASK_ROUTES = {
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 3.0
 # Sweeps ring again for rows left behind; an old ring is worth nothing, so it expires before the next.
 CELERY_BEAT_SCHEDULE = {
-    name: {"task": name, "schedule": 30.0, "options": {"expires": 25.0}}
-    for name in ("catalog.tasks.sweep", "recommender.tasks.sweep")
-}
-CELERY_BEAT_SCHEDULE = {
     **{
         name: {"task": name, "schedule": 30.0, "options": {"expires": 25.0}}
         for name in ("catalog.tasks.sweep", "recommender.tasks.sweep")

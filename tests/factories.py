@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import factory
 import numpy as np
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.utils import timezone
 from numpy.typing import NDArray
@@ -35,6 +37,12 @@ def axis(index: int) -> NDArray[np.float32]:
     return vector
 
 
+@cache
+def _hashed(password: str) -> str:
+    """Hashing is slow on purpose; once a password is enough for a test run."""
+    return make_password(password)
+
+
 class StaffFactory(factory.django.DjangoModelFactory):
     """A member of staff who may do everything; the password is PASSWORD."""
 
@@ -49,7 +57,10 @@ class StaffFactory(factory.django.DjangoModelFactory):
 
     @classmethod
     def _create(cls, model_class: type[User], *args: Any, **kwargs: Any) -> User:
-        return model_class.objects.create_user(*args, **{"password": PASSWORD, **kwargs})
+        user = model_class(*args, **kwargs)
+        user.password = _hashed(kwargs.get("password", PASSWORD))
+        user.save()
+        return user
 
 
 class ApiKeyFactory(factory.django.DjangoModelFactory):

@@ -38,7 +38,7 @@ class FakeEmbedder:
 
 
 class FakeChatModel:
-    """Answers with what `choose` returns: option text -> probability. Keeps every prompt it was asked."""
+    """Answers with what `choose` says of a prompt: option, Yes or No -> probability. Keeps the prompts it was asked."""
 
     def __init__(self, choose: Callable[[str], Mapping[str, float]], *, name: str = "fake-chat") -> None:
         self.choose = choose
@@ -54,6 +54,8 @@ class FakeChatModel:
         with self._lock:
             self.prompts.append(prompt)
         chosen = self.choose(prompt.user)
+        if tuple(options) == ("Yes", "No"):
+            return {"Yes": chosen.get("Yes", 0.0), "No": chosen.get("No", 0.0)}
         lines = dict(re.findall(r"^([A-Z])\. (.*)$", prompt.user, flags=re.MULTILINE))
         return {letter: chosen.get(lines[letter], 0.0) for letter in options}
 

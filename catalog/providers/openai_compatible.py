@@ -47,7 +47,7 @@ class OpenAiCompatibleChatModel:
         if self._gives_probabilities:
             found = self._probabilities(prompt)
             if found is not None:
-                return {option: found.get(option, 0.0) for option in options}
+                return {option: _probability_of(option, found) for option in options}
             log.warning("chat_model_without_probabilities", model=self.name)
             self._gives_probabilities = False
         return self._vote(prompt, options)
@@ -139,6 +139,13 @@ class OpenAiCompatibleChatModel:
                     max_retries=RETRIES,
                 )
             return self._client
+
+
+def _probability_of(option: str, found: Mapping[str, float]) -> float:
+    """Of a word in any case: Yes, yes, YES. A letter counts as written: "a" begins too many sentences."""
+    if len(option) == 1:
+        return found.get(option, 0.0)
+    return min(1.0, sum(share for word, share in found.items() if word.casefold() == option.casefold()))
 
 
 def _choice(reply: Any, options: Sequence[str]) -> str | None:

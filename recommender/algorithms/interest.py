@@ -67,8 +67,13 @@ def strongest_weights(items: NDArray[np.int64], weights: NDArray[np.float64], *,
 
 
 def centre(vectors: NDArray[np.float32], mean: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows minus the catalog's mean, at unit length again; a row that equals the mean becomes zeros."""
-    return unit(vectors - mean)
+    """Unit rows minus the catalog's mean, at unit length again.
+
+    A row that is the mean (a catalog of one item) keeps its direction: what is left of it would be rounding noise.
+    """
+    apart = vectors - mean
+    is_mean = np.linalg.norm(apart, axis=-1, keepdims=True) < 0.01
+    return unit(np.where(is_mean, vectors, apart))
 
 
 def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from typing import Any
 import django_filters
 from django.conf import settings
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, PolymorphicProxySerializer, extend_schema
 from rest_framework import exceptions, generics, pagination, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -63,7 +63,12 @@ class EventList(generics.ListAPIView[Event]):
             f"One event, or a list of at most {MAX_EVENTS:,}. Valid events are durable when the answer comes; "
             "the users' interests follow within seconds. A user nobody knows is created, an unknown item is rejected."
         ),
-        request={"application/json": EventInputSerializer},
+        request=PolymorphicProxySerializer(
+            component_name="EventOrEvents",
+            serializers=[EventInputSerializer, EventInputSerializer(many=True)],
+            resource_type_field_name=None,
+            many=False,
+        ),
         responses={
             201: RecordReportSerializer,
             200: OpenApiResponse(RecordReportSerializer, description="All of them were stored before."),

@@ -17,7 +17,7 @@ from recommender.demo import titles
 
 SHOP_TIME_ZONE = "America/New_York"
 MIN_PURCHASES = 100
-MOST_PIECES = 100  # in one basket; above it the source holds only a gross of corn cobs and one of binders
+MOST_PIECES = 100  # in one row; fuel apart, the source has one above it (144 ears of corn)
 
 # Why a product is left out: the sentence pages and docs show.
 NO_NAME = "product without a name"

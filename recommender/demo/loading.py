@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +39,7 @@ CURRENCY = "USD"
 TAXONOMY_FILES = Path(__file__).with_name("taxonomies")
 QUESTIONS = {
     "groceries.csv": ("single", "Which category fits this product best?", "Where a shopper would look for it."),
-    "occasions.csv": ("multiple", "Which occasion is this product bought for?", "What a shopper has in mind."),
+    "occasions.csv": ("multiple", "Do people buy it for {label}?", "What a shopper has in mind."),
 }
 ITEM_CHUNK = 500
 EVENT_CHUNK = 50_000
@@ -102,18 +102,10 @@ def load(progress: jobs.Progress, *, embed_here: bool = False) -> None:
     _await_embeddings(progress, embed_here=embed_here)
     timed("waiting for embeddings")
     progress.start(len(demo.households), message="Building interests")
-    interests.rebuild_all(on_progress=_reporter(progress))
+    interests.rebuild_all(on_progress=progress.report)
     timed("interests")
     progress.describe(seconds=seconds | {"in all": round(time.monotonic() - started, 1)})
     progress.start(0, message="The demo shop is ready")
-
-
-def _reporter(progress: jobs.Progress) -> Callable[[int, int, str], None]:
-    def report(done: int, total: int, message: str) -> None:
-        progress.job.total = total
-        progress.advance(done - progress.job.done, message=message)
-
-    return report
 
 
 def data_directory() -> Path:

@@ -72,14 +72,16 @@ class InterestVectorQuerySet(models.QuerySet["InterestVector"]):
                 cursor.execute("SET LOCAL enable_indexscan = DEFAULT")
         return rows
 
-    def similarities(self, user_id: int, item_ids: Sequence[int]) -> list[tuple[int, int, float]]:
-        """(item, position of the interest, similarity -1..1) for every pair of these items and the user's interests."""
+    def closest(self, user_id: int, item_ids: Sequence[int]) -> list[tuple[int, int, float]]:
+        """(item, position, closeness) of the interest each item fits best; closeness = cosine * √(its share)."""
         with connection.cursor() as cursor:
             cursor.execute(
                 """
-                SELECT e.item_id, v.position, 1 - (e.vector <=> v.vector)
+                SELECT DISTINCT ON (e.item_id) e.item_id, v.position,
+                       (1 - (e.vector <=> v.vector)) * sqrt(v.weight) AS closeness
                 FROM recommender_interestvector v, catalog_itemembedding e
                 WHERE v.user_id = %s AND e.item_id = ANY(%s::bigint[])
+                ORDER BY e.item_id, closeness DESC, v.position
                 """,
                 [user_id, list(item_ids)],
             )

@@ -21,7 +21,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from recsite.operations import jobs
 from recsite.operations.errors import ConflictError
-from recsite.operations.model_admin import PageAdmin, ReadOnlyAdmin, chip, meter, number, readable_json
+from recsite.operations.model_admin import PageAdmin, ReadOnlyAdmin, chip, meter, number, readable_json, when
 from recsite.operations.models import ApiKey, Job
 
 admin.site.unregister([User, Group, PackagedApiKey])
@@ -37,7 +37,15 @@ STATUS_CHIPS = {
 
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin):
-    list_display = ("shown_title", "shown_status", "progress", "rejected_rows", "message", "created_at", "started_by")
+    list_display = (
+        "shown_title",
+        "shown_status",
+        "progress",
+        "rejected_rows",
+        "message",
+        "shown_created",
+        "started_by",
+    )
     list_filter = ("status", "kind")
     list_select_related = ("started_by",)
     search_fields = ("title", "kind")
@@ -66,6 +74,10 @@ class JobAdmin(ReadOnlyAdmin):
     @display(description="Rejected", ordering="rejected")
     def rejected_rows(self, job: Job) -> SafeString:
         return number(f"{job.rejected:,}")
+
+    @display(description="Queued", ordering="created_at")
+    def shown_created(self, job: Job) -> SafeString:
+        return when(job.created_at)
 
     @display(description="Parameters")
     def shown_parameters(self, job: Job) -> SafeString:
@@ -114,7 +126,7 @@ class ApiKeyForm(forms.ModelForm):
 @admin.register(ApiKey)
 class ApiKeyAdmin(PageAdmin):
     form = ApiKeyForm
-    list_display = ("name", "prefix", "shown_scopes", "state", "last_used_at", "created")
+    list_display = ("name", "prefix", "shown_scopes", "state", "shown_used", "shown_created")
     list_filter = ("revoked",)
     search_fields = ("name", "=prefix")
     ordering = ("-created", "id")
@@ -123,6 +135,14 @@ class ApiKeyAdmin(PageAdmin):
     @display(description="Scopes")
     def shown_scopes(self, key: ApiKey) -> str:
         return ", ".join(key.scopes) or "none"
+
+    @display(description="Last used", ordering="last_used_at")
+    def shown_used(self, key: ApiKey) -> SafeString:
+        return when(key.last_used_at)
+
+    @display(description="Made", ordering="created")
+    def shown_created(self, key: ApiKey) -> SafeString:
+        return when(key.created)
 
     @display(description="State")
     def state(self, key: ApiKey) -> SafeString:
@@ -174,7 +194,7 @@ class StaffAdmin(UserAdmin, PageAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "email", "shown_role", "shown_active", "last_login")
+    list_display = ("username", "email", "shown_role", "shown_active", "shown_login")
     list_filter = ("is_active", "is_superuser", "groups")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
@@ -185,6 +205,10 @@ class StaffAdmin(UserAdmin, PageAdmin):
         if user.is_superuser:
             return "May do everything"
         return ", ".join(group.name for group in user.groups.all()) or "No role"
+
+    @display(description="Signed in", ordering="last_login")
+    def shown_login(self, user: User) -> SafeString:
+        return when(user.last_login)
 
     @display(description="Active", boolean=True, ordering="is_active")
     def shown_active(self, user: User) -> bool:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 
 
 class OperationsConfig(AppConfig):
@@ -9,4 +9,6 @@ class OperationsConfig(AppConfig):
     verbose_name = "Operations"
 
     def ready(self) -> None:
+        # In the admin "users" are the people we recommend to; those who sign in are staff.
+        apps.get_app_config("auth").verbose_name = "Staff and roles"
         from recsite.operations import schema  # noqa: F401  (drf-spectacular finds it once it is imported)

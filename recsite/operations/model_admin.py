@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import zlib
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.paginator import Paginator
 from django.db import connections, models
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
-COUNTED_EXACTLY = 10_000
+COUNTED_EXACTLY = 100_000
 
 
 class EstimatedPaginator(Paginator):
@@ -77,6 +80,19 @@ def number(text: object) -> SafeString:
     return format_html('<span class="rs-number">{}</span>', text)
 
 
+def when(moment: datetime | None) -> SafeString:
+    """How long ago, with the exact time on hover."""
+    if moment is None:
+        return format_html('<span class="rs-sub">{}</span>', "never")
+    exact = timezone.localtime(moment)
+    return format_html(
+        '<time class="rs-when" datetime="{}" title="{}">{}</time>',
+        exact.isoformat(),
+        f"{exact:%Y-%m-%d %H:%M:%S %Z}",
+        naturaltime(moment) if timezone.now() - moment < timedelta(days=1) else f"{exact:%d %b %Y}",
+    )
+
+
 def link(address: str, text: object) -> SafeString:
     return format_html('<a class="rs-link" href="{}">{}</a>', address, text)
 
@@ -86,7 +102,7 @@ def titled(title: str, subtitle: str = "", *, image_url: str = "") -> SafeString
     if image_url:
         picture = format_html('<img src="{}" alt="" loading="lazy" referrerpolicy="no-referrer">', image_url)
     else:
-        letters = "".join(word[0] for word in title.split()[:2]).upper()
+        letters = "".join([word[0] for word in title.split() if word[0].isalnum()][:2]).upper() or "–"
         picture = format_html(
             '<b style="--hue:{}" aria-hidden="true">{}</b>', zlib.crc32(title.encode()) % 360, letters
         )

@@ -2,31 +2,31 @@ from __future__ import annotations
 
 import pytest
 
-from catalog.prompts import mean_shares, questions, read_letters
+from catalog.prompts import mean_shares, read_letters, read_yes_no, whether, which
 
 NAMES = ("Dairy", "Bakery", "Snacks", "Produce", "Frozen")
 
 
 def ask(text="2% milk, gallon", names=NAMES, **options):
-    return questions(text, names, question="Which category fits best?", seed="seed", **options)
+    return which(text, names, question="Which category fits best?", seed="seed", **options)
 
 
 def test_a_prompt_holds_the_item_then_lettered_options_then_the_question():
     question = ask(names=("Dairy",), orders=1)[0]
     assert question.prompt.system == "Answer with one letter."
     assert question.prompt.user == "Product: 2% milk, gallon\nA. Dairy\nWhich category fits best?"
-    assert question.options == (0,)
+    assert question.order == (0,)
 
 
 def test_the_second_order_is_the_first_turned_round_so_places_even_out():
     first, second = ask(orders=2)
-    assert sorted(first.options) == [0, 1, 2, 3, 4]
-    assert second.options == first.options[::-1]
+    assert sorted(first.order) == [0, 1, 2, 3, 4]
+    assert second.order == first.order[::-1]
 
 
 def test_orders_depend_on_the_seed_alone():
     assert ask() == ask()
-    others = {questions("x", NAMES, question="?", seed=str(seed))[0].options for seed in range(20)}
+    others = {which("x", NAMES, question="?", seed=str(seed))[0].order for seed in range(20)}
     assert len(others) > 5
 
 
@@ -47,20 +47,29 @@ def test_an_item_text_cannot_add_options_lines_or_chat_markers():
 
 def test_letters_are_read_back_through_the_order():
     question = ask(names=("Dairy", "Bakery", "Snacks"), orders=1)[0]
-    letter = dict(zip(question.options, question.letters, strict=True))
-    shares = read_letters(question, {letter[0]: 0.6, letter[2]: 0.2, "X": 0.2}, count=3)
-    assert shares == pytest.approx((0.75, 0.0, 0.25, 0.0))
+    letter = dict(zip(question.order, question.letters, strict=True))
+    shares = read_letters(question, {letter[0]: 0.6, letter[2]: 0.2, "X": 0.2})
+    assert shares == pytest.approx((0.75, 0.0, 0.25))
 
 
-def test_none_of_these_comes_last_and_is_read_as_such():
-    question = ask(names=("Dairy", "Bakery"), orders=1, with_none=True)[0]
-    assert question.options[-1] is None
-    assert question.prompt.user.split("\n")[3] == "C. none of these"
-    assert read_letters(question, {"C": 0.9}, count=2) == (0.0, 0.0, 1.0)
+def test_whether_a_label_fits_is_asked_in_the_taxonomys_own_words():
+    prompt = whether("Charcoal", "barbecue", question="Do people buy it for {label}?")
+    assert (prompt.system, prompt.user) == ("Answer Yes or No.", "Product: Charcoal\nDo people buy it for barbecue?")
+    assert whether("Charcoal", "barbecue", question="What is it for?").user.endswith(
+        'What is it for? Does "barbecue" fit?'
+    )
+
+
+def test_yes_and_no_are_read_as_log_odds():
+    assert read_yes_no({"Yes": 0.5, "No": 0.5}) == pytest.approx(0.0)
+    assert read_yes_no({"Yes": 0.75, "No": 0.25}) == pytest.approx(1.0986, abs=1e-4)
+    assert read_yes_no({"Yes": 1.0}) == 6.0
+    assert read_yes_no({"No": 1.0}) == -6.0
+    assert read_yes_no({"Maybe": 1.0}) is None
 
 
 def test_a_reply_that_names_no_letter_is_no_answer():
-    assert read_letters(ask()[0], {"The": 0.99, "A": 0.00001}, count=5) is None
+    assert read_letters(ask()[0], {"The": 0.99, "A": 0.00001}) is None
 
 
 def test_shares_are_averaged_over_orders():
@@ -69,7 +78,7 @@ def test_shares_are_averaged_over_orders():
         mean_shares([])
 
 
-@pytest.mark.parametrize("names", [(), tuple(str(number) for number in range(26))])
+@pytest.mark.parametrize("names", [(), tuple(str(number) for number in range(27))])
 def test_too_few_or_too_many_options_are_refused(names):
-    with pytest.raises(ValueError, match="1 to 25"):
+    with pytest.raises(ValueError, match="1 to 26"):
         ask(names=names)

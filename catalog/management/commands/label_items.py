@@ -7,11 +7,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from catalog.labelling import LabellingReport, label_waiting, model_status, request_again, request_labels
+from catalog.labelling import AT_ONCE, LabellingReport, label_waiting, model_status, request_again, request_labels
 from catalog.models import Item, LabelRequest, Taxonomy
+from catalog.models.item_label import LabelRequestQuerySet
 from recsite.operations.errors import RecsiteError
-
-BATCH = 24
 
 
 class Command(BaseCommand):
@@ -52,12 +51,12 @@ class Command(BaseCommand):
         if status.state != "ready":
             self.stdout.write(f"The language model is {status.state}. {status.detail}")
 
-    def _label(self, requests: Any, limit: int | None) -> dict[str, int]:
+    def _label(self, requests: LabelRequestQuerySet, limit: int | None) -> dict[str, int]:
         total = {"done": 0, "copied": 0, "provisional": 0, "failed": 0}
         waiting = requests.waiting().count()
         with tqdm(total=min(waiting, limit or waiting), unit="label", disable=None) as bar:
             while limit is None or sum(total.values()) < limit:
-                left = BATCH if limit is None else min(BATCH, limit - sum(total.values()))
+                left = AT_ONCE if limit is None else min(AT_ONCE, limit - sum(total.values()))
                 report: LabellingReport = label_waiting(left, requests=requests)
                 for name in total:
                     total[name] += getattr(report, name)

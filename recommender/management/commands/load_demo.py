@@ -30,6 +30,12 @@ class BarProgress(jobs.Progress):
             self._bar.update(steps)
         super().advance(steps, message=message, rejected=rejected)
 
+    def report(self, done: int, total: int, message: str = "") -> None:
+        if self._bar is not None:
+            self._bar.total = total
+            self._bar.update(done - self._bar.n)
+        super().report(done, total, message)
+
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
@@ -49,11 +55,14 @@ class Command(BaseCommand):
         if loading.is_loaded():
             self.stdout.write("The demo shop is loaded already; there is nothing to do.")
             return
+        # A job whose worker was killed is ours to go on with.
+        silent = Job.objects.silent_for(jobs.SILENT_S).filter(kind=loading.KIND)
+        silent.update(status=Job.Status.QUEUED, done=0, rejected=0)
         under_way = Job.objects.active().filter(kind=loading.KIND, status=Job.Status.RUNNING).first()
         if under_way is not None:
             raise CommandError(
                 f"Job {under_way.pk} is loading the demo shop already; watch it under Operations, Jobs, "
-                "or cancel it there and start again. A job whose worker died is free again after two minutes."
+                f"or cancel it there. If its worker was killed, start again after {jobs.SILENT_S} seconds."
             )
         queued = Job.objects.filter(kind=loading.KIND, status=Job.Status.QUEUED).first()
         job = queued or jobs.create(loading.KIND, loading.TITLE)

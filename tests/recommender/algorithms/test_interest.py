@@ -68,8 +68,13 @@ def test_net_weights_add_up_and_strongest_weights_do_not():
 
 def test_centring_removes_the_mean_and_keeps_unit_length():
     mean = np.array([1.0, 0.0], dtype=np.float32)
-    centred = centre(np.array([[1.0, 2.0], [1.0, 0.0]], dtype=np.float32), mean)
-    assert centred.tolist() == [[0.0, 1.0], [0.0, 0.0]]
+    centred = centre(np.array([[1.0, 2.0], [0.5, 0.0]], dtype=np.float32), mean)
+    assert centred.tolist() == [[0.0, 1.0], [-1.0, 0.0]]
+
+
+def test_the_only_item_of_a_catalog_keeps_its_direction():
+    only = np.array([[0.6, 0.8]], dtype=np.float32)
+    assert centre(only, only.mean(axis=0)).tolist() == [pytest.approx([0.6, 0.8])]
 
 
 def test_two_groups_of_items_become_two_interests_with_their_shares_and_medoids():

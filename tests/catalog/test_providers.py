@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from catalog.prompts import Prompt
+from catalog.providers import get_chat_model
+from catalog.providers.minilm import MiniLmEmbedder, cpu_computes_bf16
+from catalog.providers.openai_compatible import OpenAiCompatibleChatModel
+from recsite.operations.errors import InvalidInputError, UnavailableError
+
+PROMPT = Prompt(system="Answer with one letter.", user="Product: milk")
+
+
+class Server:
+    """A small OpenAI-compatible server: answers with (status, body) from `replies` in turn, the last one for ever."""
+
+    def __init__(self):
+        self.replies, self.requests = [(200, {"data": [{"id": "tiny", "object": "model"}]})], []
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def _answer(self):
+                length = int(self.headers.get("Content-Length") or 0)
+                body = json.loads(self.rfile.read(length)) if length else {}
+                server.requests.append((self.path, self.headers.get("Authorization"), body))
+                status, reply = server.replies.pop(0) if len(server.replies) > 1 else server.replies[0]
+                data = json.dumps(reply).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = _answer  # noqa: N815
+
+            def log_message(self, *args):
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def server():
+    server = Server()
+    yield server
+    server.http.shutdown()
+    server.http.server_close()
+
+
+@pytest.fixture
+def model(server):
+    return OpenAiCompatibleChatModel(base_url=server.url, api_key="secret", model="tiny", timeout_s=5, concurrency=2)
+
+
+def reply(content, top=None):
+    logprobs = None
+    if top is not None:
+        tokens = [{"token": token, "logprob": math.log(share), "bytes": None} for token, share in top.items()]
+        logprobs = {"content": [{**tokens[0], "top_logprobs": tokens}], "refusal": None}
+    choice = {
+        "index": 0,
+        "finish_reason": "length",
+        "message": {"role": "assistant", "content": content},
+        "logprobs": logprobs,
+    }
+    return 200, {"id": "1", "object": "chat.completion", "created": 1, "model": "tiny", "choices": [choice]}
+
+
+def error(status, message):
+    return status, {"error": {"message": message, "code": status, "type": "error"}}
+
+
+def test_the_first_tokens_probabilities_are_read_and_summed_by_letter(server, model):
+    server.replies = [reply("A", {"A": 0.5, " A": 0.25, "B": 0.125, "The": 0.1})]
+    found = model.first_token_probabilities(PROMPT, ("A", "B", "C"))
+    assert found == pytest.approx({"A": 0.75, "B": 0.125, "C": 0.0})
+    path, authorization, body = server.requests[0]
+    assert (path, authorization) == ("/v1/chat/completions", "Bearer secret")
+    assert (body["max_tokens"], body["logprobs"], body["top_logprobs"], body["temperature"]) == (1, True, 20, 0)
+    assert [message["role"] for message in body["messages"]] == ["system", "user"]
+
+
+def test_words_count_in_any_case_but_letters_as_written(server, model):
+    server.replies = [reply("Yes", {"Yes": 0.5, "yes": 0.25, "NO": 0.125, "a": 0.1})]
+    assert model.first_token_probabilities(PROMPT, ("Yes", "No")) == pytest.approx({"Yes": 0.75, "No": 0.125})
+    assert model.first_token_probabilities(PROMPT, ("A",)) == {"A": 0.0}
+
+
+def test_a_server_without_probabilities_is_asked_for_a_choice_by_schema(server, model):
+    server.replies = [reply("B"), reply('{"choice": "B"}')]
+    for _ in range(2):
+        found = model.first_token_probabilities(PROMPT, ("A", "B", "C"))
+        assert found == pytest.approx({"A": 0.1, "B": 0.8, "C": 0.1})
+    schema = server.requests[1][2]["response_format"]["json_schema"]["schema"]
+    assert schema["properties"]["choice"]["enum"] == ["A", "B", "C"]
+    assert len(server.requests) == 3
+
+
+def test_a_server_without_schemas_either_is_read_in_plain_letters(server, model):
+    server.replies = [error(400, "logprobs is not supported"), error(400, "response_format"), reply("B. Bakery")]
+    assert model.first_token_probabilities(PROMPT, ("A", "B"))["B"] == 0.8
+    server.replies = [reply("I cannot say")]
+    assert model.first_token_probabilities(PROMPT, ("A", "B")) == {}
+
+
+def test_a_busy_server_is_asked_again(server, model):
+    server.replies = [error(429, "slow down"), error(503, "busy"), reply("A", {"A": 0.9})]
+    assert model.first_token_probabilities(PROMPT, ("A",))["A"] == pytest.approx(0.9)
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "raised", "words"),
+    [
+        (400, InvalidInputError, "refused this prompt"),
+        (422, InvalidInputError, "refused this prompt"),
+        (401, UnavailableError, "LLM_API_KEY"),
+        (404, UnavailableError, "LLM_MODEL"),
+    ],
+)
+def test_vendor_errors_become_ours_and_say_what_to_do(server, model, status, raised, words):
+    server.replies = [error(status, "context too long")]
+    with pytest.raises(raised, match=words):
+        model.first_token_probabilities(PROMPT, ("A",))
+
+
+def test_nobody_at_the_address_is_unavailable():
+    model = OpenAiCompatibleChatModel(
+        base_url="http://127.0.0.1:1/v1", api_key="", model="", timeout_s=1, concurrency=0
+    )
+    assert (model.name, model.concurrency) == ("default", 1)
+    status = model.status()
+    assert (status.state, "LLM_BASE_URL" in status.detail) == ("unreachable", True)
+    with pytest.raises(UnavailableError, match="does not answer"):
+        model.first_token_probabilities(PROMPT, ("A",))
+
+
+def test_status_tells_ready_loading_and_unreachable_apart(server, model):
+    assert (model.status().state, model.status().model) == ("ready", "tiny")
+    server.replies = [error(503, "Loading model")]
+    assert model.status().state == "loading"
+    server.replies = [error(401, "no")]
+    assert "LLM_API_KEY" in model.status().detail
+
+
+def test_no_address_means_no_model(settings):
+    settings.LLM_BASE_URL = ""
+    assert get_chat_model() is None
+
+
+def test_bf16_is_used_only_where_the_cpu_computes_it():
+    assert cpu_computes_bf16("processor: 0\nflags\t\t: fpu avx512_bf16 sse\n")
+    assert cpu_computes_bf16("flags : amx_bf16")
+    assert not cpu_computes_bf16("flags : fpu avx2 avx512f\nbugs : avx512_bf16")
+    assert not cpu_computes_bf16("")
+
+
+def test_minilm_gives_unit_rows_in_order_with_like_texts_close():
+    embedder = MiniLmEmbedder()
+    rows = embedder.embed(["2% milk, gallon", "whole milk", "motor oil"])
+    assert rows.shape == (3, 384)
+    assert rows.dtype == np.float32
+    assert np.linalg.norm(rows, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
+    assert rows[0] @ rows[1] > rows[0] @ rows[2] + 0.2
+    assert embedder.embed([]).shape == (0, 384)
+
+
+def test_importing_what_pages_use_loads_no_vendor():
+    code = (
+        "import django, sys; django.setup();"
+        "import catalog.labelling, catalog.review, catalog.tasks;"
+        "print(sorted({'torch', 'transformers', 'sentence_transformers', 'openai'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**__import__("os").environ, "DJANGO_SETTINGS_MODULE": "recsite.settings"},
+    )
+    assert done.stdout.strip() == "[]"

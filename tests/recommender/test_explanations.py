@@ -1,0 +1,63 @@
+"""Words from evidence."""
+
+from __future__ import annotations
+
+import pytest
+
+from recommender.explanations import ScorePart, sentences, words
+
+
+def item(title, **more):
+    return {"id": 1, "external_id": "x", "title": title, **more}
+
+
+@pytest.mark.parametrize(
+    ("source", "evidence", "expected"),
+    [
+        (
+            "neighbours",
+            {"items": [item("Tortilla chips", users=41), item("Salsa", users=1200)]},
+            "Often taken by users who took Tortilla chips (41 of them) and Salsa (1,200).",
+        ),
+        ("neighbours", {"items": [item("Salsa", users=1)]}, "Often taken by users who took Salsa (1 of them)."),
+        ("neighbours", {"items": []}, ""),
+        (
+            "interest",
+            {"medoid": "Flour", "items": [item("Yeast"), item("Sugar"), item("Flour")]},
+            "Close to your interest around Flour: Yeast, Sugar.",
+        ),
+        ("interest", {"medoid": "Flour", "items": []}, "Close to your interest around Flour."),
+        ("interest", {}, ""),
+        ("label_affinity", {"label": "Baking", "items": [item("Yeast")]}, "Fits your interest Baking: Yeast."),
+        ("label_affinity", {}, ""),
+        ("popular", {"recent_users": 312, "users": 900}, "312 users took it in the last 28 days."),
+        ("popular", {"recent_users": 1, "users": 1}, "1 user took it in the last 28 days."),
+        ("popular", {"recent_users": 0, "users": 8}, ""),
+        ("new", {"is_new": True, "users": 0}, "New here: nobody has taken it yet."),
+        ("new", {"is_new": True, "users": 1}, "New here: only 1 user has taken it."),
+        ("new", {"is_new": True, "users": 3}, "New here: only 3 users have taken it."),
+        ("new", {"is_new": False, "users": 9}, ""),
+    ],
+)
+def test_words(source, evidence, expected):
+    assert words(source, evidence) == expected
+
+
+def test_long_titles_are_cut():
+    said = words("label_affinity", {"label": "Baking", "items": [item("x" * 300)]})
+    assert len(said) < 100
+    assert said.endswith("x….")
+
+
+def part(source, contribution, said):
+    return ScorePart(source, 1.0, contribution, 1.0, contribution, {}, said)
+
+
+def test_sentences_are_those_that_raise_the_item_the_strongest_first():
+    parts = (
+        part("new", -0.2, "New."),
+        part("popular", 0.1, "Popular."),
+        part("interest", 0.4, "Close."),
+        part("a", 0.3, ""),
+    )
+    assert sentences(parts) == ("Close.", "Popular.")
