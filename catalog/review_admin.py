@@ -48,7 +48,7 @@ class DecisionFilter(admin.SimpleListFilter):
     title = "decision"
     parameter_name = "decision"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [*ItemLabel.Decision.choices, ("unassigned", "Not assigned"), ("all", "All")]
 
     def choices(self, changelist: Any) -> Iterator[Any]:
