@@ -25,6 +25,7 @@ from recsite.operations.errors import RecsiteError
 from recsite.operations.model_admin import PageAdmin, chip, link, meter, titled, when
 
 BADGE_LIMIT = 999
+DECISION_NAMES = [(str(value), str(name)) for value, name in ItemLabel.Decision.choices]
 STATE_CHIPS = {
     "": ("Suggested", "suggested"),
     ItemLabel.Decision.ACCEPTED: ("Accepted", "good"),
@@ -48,8 +49,13 @@ class DecisionFilter(admin.SimpleListFilter):
     title = "decision"
     parameter_name = "decision"
 
+<<<<<<< HEAD
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [*ItemLabel.Decision.choices, ("unassigned", "Not assigned"), ("all", "All")]
+=======
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [*DECISION_NAMES, ("unassigned", "Not assigned"), ("all", "All")]
+>>>>>>> h6
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         """Where nothing is chosen the list is the work to do, so the first choice says that instead of "All"."""

@@ -41,8 +41,8 @@ def needs_attention(counts: LabellingCounts, status: ModelStatus) -> tuple[Atten
 
 
 def review_address() -> str:
-    """The review list, in the admin, showing what waits."""
-    return reverse("admin:catalog_itemlabel_changelist") + "?decision=waiting"
+    """The review list, in the admin; it shows what waits unless told otherwise."""
+    return reverse("admin:catalog_itemlabel_changelist")
 
 
 def _failed_jobs() -> Attention | None:

@@ -12,14 +12,12 @@ from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from tests.factories import StaffFactory
-
 HTMX = {"HX-Request": "true"}
 
 
 def staff_client() -> Client:
     client = Client()
-    client.force_login(StaffFactory())
+    client.force_login(User.objects.get_or_create(username="staff", is_staff=True, is_superuser=True)[0])
     return client
 
 

@@ -10,7 +10,7 @@ from catalog.models import Item, Label
 from recommender.models import EndUser
 from recommender.overview import event_chart, overview
 from recsite.operations.access import staff_page
-from recsite.operations.pages import positive
+from recsite.operations.pages import positive, wants_fragment
 
 CHART_DAYS = (30, 90, 365)
 
@@ -18,7 +18,8 @@ CHART_DAYS = (30, 90, 365)
 @staff_page
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
-    return render(request, "recommender/home.html", {"overview": overview()})
+    template = "recommender/_home_live.html" if wants_fragment(request) else "recommender/home.html"
+    return render(request, template, {"overview": overview()})
 
 
 @staff_page

@@ -13,7 +13,7 @@ from django import template
 from django.conf import settings
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
@@ -82,10 +82,10 @@ def clock(moment: datetime) -> str:
 
 @register.filter
 def number(value: float | int | None, decimals: int = 0) -> str:
-    """Thousands separated; a dash where there is nothing."""
+    """Thousands separated, in every language the same; a dash where there is nothing."""
     if value is None:
         return "–"
-    return number_format(value, decimal_pos=decimals, use_l10n=True, force_grouping=True)
+    return f"{value:,.{decimals}f}"
 
 
 @register.filter
