@@ -49,13 +49,8 @@ class DecisionFilter(admin.SimpleListFilter):
     title = "decision"
     parameter_name = "decision"
 
-<<<<<<< HEAD
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [*ItemLabel.Decision.choices, ("unassigned", "Not assigned"), ("all", "All")]
-=======
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [*DECISION_NAMES, ("unassigned", "Not assigned"), ("all", "All")]
->>>>>>> h6
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         """Where nothing is chosen the list is the work to do, so the first choice says that instead of "All"."""
