@@ -66,7 +66,7 @@ def _labels_of(item: Item) -> dict[str, object]:
 @require_GET
 def item_similar(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Item, pk=pk)
-    similar = list(Item.objects.beside(found, SIMILAR_ITEMS).for_tiles())
+    similar = Item.objects.for_tiles().beside(found, SIMILAR_ITEMS)
     for other in similar:
         other.likeness_words = f"{1.0 - other.distance:.2f}"  # type: ignore[attr-defined]
     return render(request, "catalog/_similar.html", {"item": found, "similar": similar})

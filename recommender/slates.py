@@ -105,13 +105,18 @@ def _check(user_external_id: str, n: int) -> None:
 
 
 def _pick(pool: Pool, fused: fusion.Fused, state: UserState, recipe: Recipe, *, n: int) -> list[int]:
-    """Best first, no title twice, no label too often; a stranger's list is spread wider."""
+    """Best first, no title twice, no label too often, new items last; a stranger's list is spread wider."""
     share = recipe.max_share_per_label if state.has_history else STRANGER_SHARE_PER_LABEL
     caps = [
         diversity.Cap([" ".join(title.casefold().split()) for title in pool.titles], recipe.max_per_title),
         diversity.Cap([pool.top_label(place) for place in range(len(pool))], math.ceil(share * n)),
     ]
-    return diversity.pick(fusion.best_first(fused.scores, pool.ids).tolist(), n=n, caps=caps)
+    order = fusion.best_first(fused.scores, pool.ids).tolist()
+    picked = diversity.pick(order, n=n, caps=caps)
+    # Nobody took a new item, so no neighbour speaks for it; one that is as close to the interests as the average
+    # candidate gets a place to be noticed in. For a user without interests every new item does.
+    eligible = [place for place in order if pool.raw["new"][place] > 0 and fused.z["interest"][place] >= 0]
+    return diversity.reserve(picked, eligible, n=n, slots=math.floor(recipe.explore_share * n), cap=caps[0])
 
 
 def _rank(pool: Pool, places: Sequence[int], fused: fusion.Fused, state: UserState) -> tuple[RankedItem, ...]:

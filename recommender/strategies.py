@@ -32,6 +32,7 @@ class Recipe:
     new_below_users: int = 5
     max_per_title: int = 1
     max_share_per_label: float = 0.34
+    explore_share: float = 0.1
 
     def with_repeats(self, repeats: str) -> Recipe:
         return recipe_from({**asdict(self), "repeats": repeats})
@@ -51,6 +52,8 @@ def recipe_from(values: Mapping[str, object]) -> Recipe:
         _require(_is_number(value := getattr(recipe, name)) and value >= 0, name, value, "0 or more")
     share = recipe.max_share_per_label
     _require(_is_number(share) and 0 < share <= 1, "max_share_per_label", share, "above 0, at most 1")
+    explore = recipe.explore_share
+    _require(_is_number(explore) and 0 <= explore <= 0.5, "explore_share", explore, "0..0.5")
     half_life = recipe.history_half_life_days
     _require(_is_number(half_life) and half_life > 0, "history_half_life_days", half_life, "above 0")
     _require(recipe.repeats in ("exclude", "allow"), "repeats", recipe.repeats, "'exclude' or 'allow'")

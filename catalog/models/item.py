@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from django.apps import apps
@@ -10,7 +11,7 @@ from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchQuery, SearchVector, SearchVectorField, TrigramWordSimilarity
 from django.core.validators import MinValueValidator
-from django.db import models
+from django.db import connection, models, transaction
 from django.db.models import Avg, Count, F, Func, GeneratedField, Q
 from django.db.models.functions import Upper
 from numpy.typing import NDArray
@@ -19,6 +20,25 @@ from pgvector.django import CosineDistance, HalfVectorField, HnswIndex
 MEAN_SAMPLE = 5_000
 
 LOOSE_SIMILARITY = 0.4  # pg_trgm's own threshold, 0.6, misses a letter dropped from a short word
+
+
+MAX_EF_SEARCH = 1_000
+
+
+@contextmanager
+def complete_vector_scan(n: int) -> Iterator[None]:
+    """A transaction in which an HNSW scan goes on until n rows have passed the filter; see docs/decisions/0003.
+
+    Without it deleted rows count too: a table with many of them answers with fewer than n.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT set_config('hnsw.iterative_scan', 'strict_order', true),"
+                " set_config('hnsw.ef_search', %s, true)",
+                [str(min(MAX_EF_SEARCH, max(40, n)))],
+            )
+        yield
 
 
 class ItemQuerySet(models.QuerySet["Item"]):
@@ -42,12 +62,13 @@ class ItemQuerySet(models.QuerySet["Item"]):
             .order_by("distance", "id")[:n]
         )
 
-    def beside(self, item: Item, n: int) -> ItemQuerySet:
-        """The n items most like this one, itself left out; none while it has no embedding."""
+    def beside(self, item: Item, n: int) -> list[Item]:
+        """The n items most like this one (with `distance`), itself left out; none while it has no embedding."""
         embedding = ItemEmbedding.objects.filter(item=item).first()
         if embedding is None:
-            return self.none()
-        return self.exclude(pk=item.pk).nearest(np.asarray(embedding.vector, dtype=np.float32), n)
+            return []
+        with complete_vector_scan(n):
+            return list(self.exclude(pk=item.pk).nearest(np.asarray(embedding.vector, dtype=np.float32), n))
 
     def for_tiles(self) -> ItemQuerySet:
         """With the labels that a tile shows, in one more query; `tile_labels` on each item."""

@@ -40,6 +40,26 @@ def pick(order: Iterable[int], *, n: int, caps: Sequence[Cap] = ()) -> list[int]
     return picked
 
 
+def reserve(picked: Sequence[int], eligible: Iterable[int], *, n: int, slots: int, cap: Cap) -> list[int]:
+    """`picked`, its last places given to the first of `eligible` until `slots` of the list are eligible ones.
+
+    Nothing changes where the list holds enough of them already. One that the cap forbids beside the list waits, and a
+    slot that nobody fills keeps its pick.
+    """
+    ordered = list(eligible)
+    known = set(ordered)
+    missing = slots - len(known.intersection(picked))
+    counts = Counter(cap.keys[position] for position in picked)
+    added: list[int] = []
+    for position in ordered:
+        if len(added) < missing and position not in picked and _fits(position, [cap], [counts]):
+            added.append(position)
+            counts[cap.keys[position]] += 1
+    ordinary = [position for position in picked if position not in known]
+    leaving = set(ordinary[len(ordinary) - max(0, len(picked) + len(added) - n) :])
+    return [*(position for position in picked if position not in leaving), *added]
+
+
 def _fits(position: int, caps: Sequence[Cap], counts: Sequence[Counter[Hashable | None]]) -> bool:
     return all(
         cap.keys[position] is None or count[cap.keys[position]] < cap.limit

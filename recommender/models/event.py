@@ -138,13 +138,17 @@ class EventQuerySet(models.QuerySet["Event"]):
         return self.order_by("-occurred_at").values_list("occurred_at", flat=True).first()
 
     def settled_items(self, user_id: int, *, as_of: datetime, window_days: int) -> list[int]:
-        """Items the user took within the window, or ever asked to hide: not to be recommended again."""
+        """Items the user took within the window, or ever asked to hide: not to be recommended again.
+
+        An item whose text reads the same as one they took counts as taken: to them it is the same thing.
+        """
         taken = self.filter(
             user_id=user_id, type=Event.Type.PURCHASE, occurred_at__gt=as_of - timedelta(days=window_days)
         )
         hidden = self.filter(user_id=user_id, type=Event.Type.HIDE)
+        reads_the_same = Item.objects.filter(text_hash__in=taken.values("item__text_hash"))
         return sorted(
-            taken.order_by().values_list("item_id", flat=True).union(hidden.values_list("item_id", flat=True))
+            reads_the_same.order_by().values_list("pk", flat=True).union(hidden.values_list("item_id", flat=True))
         )
 
     def pairs(self) -> list[tuple[int, int, float, float, int]]:

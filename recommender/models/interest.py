@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.conf import settings
-from django.db import connection, models, transaction
+from django.db import connection, models
 from pgvector.django import HalfVectorField
 
 from catalog.models import Item, Label
+from catalog.models.item import complete_vector_scan
 from recommender.models.user import EndUser
 
 NEAREST_SQL = """
@@ -42,7 +43,6 @@ NEW_SQL = """
     ORDER BY min(e.vector <=> v.vector) NULLS LAST, fresh.id DESC
     LIMIT %s
 """
-MAX_EF_SEARCH = 1_000
 NEW_AMONG_NEWEST = 5_000
 NEW_COMPARED = 500
 
@@ -57,12 +57,7 @@ class InterestVectorQuerySet(models.QuerySet["InterestVector"]):
         scan is repeated without it: exact, and for selective filters faster. See docs/decisions/0003.
         """
         parameters = (list(without), n, user_id)
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT set_config('hnsw.iterative_scan', 'strict_order', true),"
-                " set_config('hnsw.ef_search', %s, true)",
-                [str(min(MAX_EF_SEARCH, max(40, n + len(without))))],
-            )
+        with complete_vector_scan(n + len(without)), connection.cursor() as cursor:
             cursor.execute(NEAREST_SQL, parameters)
             rows = cursor.fetchall()
             if len(rows) < n * interests:

@@ -312,7 +312,8 @@ def test_a_users_page_shows_the_interests(admin):
 
 
 def test_jobs_are_cancelled_and_retried_by_action(admin):
-    queued, failed, done = JobFactory(), JobFactory(kind="load_demo", status="failed"), JobFactory(status="succeeded")
+    queued, done = JobFactory(), JobFactory(status="succeeded")
+    failed = JobFactory(kind="rebuild_statistics", status="failed")
     response = admin.post(
         list_url("operations_job"), {"action": "cancel_jobs", "_selected_action": [queued.pk, done.pk]}, follow=True
     )

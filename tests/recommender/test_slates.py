@@ -244,3 +244,20 @@ def test_the_number_of_queries_does_not_depend_on_n_or_on_the_history(shop):
     interests.rebuild(user.pk)
     assert queries("busy", 20) == small
     assert small <= 32
+
+
+def test_an_item_that_reads_the_same_as_one_taken_is_not_offered(shop):
+    taken = recommend("u0", n=12).user.events.first().item
+    twin = ItemFactory(external_id="twin", title=taken.title, text_hash=taken.text_hash, vector=unit_vector(3))
+    assert "twin" not in ids(recommend("u0", n=31))
+    twin.text_hash = "other"
+    twin.save()
+    assert "twin" in ids(recommend("u0", n=31))
+
+
+def test_the_last_place_goes_to_a_new_item_close_to_the_interests(shop):
+    ItemFactory(external_id="fresh", title="Fresh thing", vector=3 * axis(0) + unit_vector(0))
+    assert ids(recommend("u0", n=10)).count("fresh") == 1
+    made = recommend("u0", n=10)
+    part = next(part for part in made.items[ids(made).index("fresh")].parts if part.source == "new")
+    assert part.words == "New here: nobody has taken it yet."

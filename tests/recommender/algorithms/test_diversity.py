@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.algorithms.diversity import Cap, pick
+from recommender.algorithms.diversity import Cap, pick, reserve
 
 
 def test_without_caps_the_first_n_are_picked():
@@ -40,3 +40,26 @@ def test_n_are_picked_where_there_are_n_nothing_twice_and_caps_hold_where_they_c
     if n <= room:
         assert max(Counter(keys[place] for place in picked).values(), default=0) <= limit
         assert picked == sorted(picked)
+
+
+UNCAPPED = Cap([None] * 10, 1)
+
+
+def test_the_last_place_is_reserved_for_the_first_eligible():
+    assert reserve([0, 1, 2], [7, 8], n=3, slots=1, cap=UNCAPPED) == [0, 1, 7]
+    assert reserve([0, 1, 2], [7, 8], n=3, slots=2, cap=UNCAPPED) == [0, 7, 8]
+
+
+def test_a_list_that_holds_eligible_ones_keeps_its_order():
+    assert reserve([0, 7, 2], [7, 8], n=3, slots=1, cap=UNCAPPED) == [0, 7, 2]
+    assert reserve([0, 1, 7], [7, 8], n=3, slots=2, cap=UNCAPPED) == [0, 7, 8]
+
+
+def test_a_short_list_grows_before_anything_leaves_it():
+    assert reserve([0], [7], n=3, slots=1, cap=UNCAPPED) == [0, 7]
+
+
+def test_a_slot_that_nobody_fills_keeps_its_pick():
+    assert reserve([0, 1, 2], [], n=3, slots=1, cap=UNCAPPED) == [0, 1, 2]
+    assert reserve([0, 1, 2], [3], n=3, slots=1, cap=Cap(["milk", "rye", "oat", "milk"], 1)) == [0, 1, 2]
+    assert reserve([0, 1, 2], [3], n=3, slots=0, cap=UNCAPPED) == [0, 1, 2]
