@@ -1,0 +1,136 @@
+"""The main flow as a merchandiser walks it: an item in, its labels, an event in, and the list that follows."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from catalog.models import Item, ItemLabel
+from catalog.taxonomies import import_taxonomy, read_taxonomy
+from recommender.demo.loading import TAXONOMY_FILES
+from recommender.models import EndUser, Event
+from recsite.operations import api_keys
+from recsite.operations.models import ApiKey
+from tests.conftest import wait_until
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+SHOP = {
+    "bread": "Wheat bread, 24 oz",
+    "rye": "Rye bread, 16 oz",
+    "bagels": "Bagels, 20 oz",
+    "milk": "White milk, 1 gal",
+    "cheddar": "Cheddar cheese, 8 oz",
+    "yogurt": "Strawberry yogurt, 6 oz",
+    "soap": "Bar soap, 3 count",
+    "shampoo": "Shampoo, 12 oz",
+    "detergent": "Liquid laundry detergent, 50 oz",
+    "chips": "Tortilla chips, 13 oz",
+    "salsa": "Salsa, 16 oz",
+    "soda": "Soda cans multipack, 12-pack",
+}
+
+
+@pytest.fixture
+def api(page: Page, live_server: Any) -> Any:
+    """Calls the API as a storefront does: with a key, over HTTP. api(method, path, data=None) -> the response."""
+    secret = api_keys.create("storefront", scopes=[ApiKey.Scope.READ, ApiKey.Scope.WRITE])[1]
+
+    def call(method: str, path: str, data: object = None) -> Any:
+        return page.request.fetch(
+            f"{live_server.url}/api/v1/{path}", method=method, data=data, headers={"X-API-Key": secret}
+        )
+
+    return call
+
+
+@pytest.fixture
+def shop(api: Any, celery_worker_process: subprocess.Popen[bytes]) -> None:
+    """Twelve items sent over the API, embedded and labelled by the worker against the demo's categories."""
+    import_taxonomy(read_taxonomy(TAXONOMY_FILES / "groceries.csv"), choice="single")
+    response = api("POST", "items/", [{"external_id": key, "title": title} for key, title in SHOP.items()])
+    assert response.json()["created"] == len(SHOP)
+    wait_until(
+        lambda: ItemLabel.objects.effective().values("item").distinct().count() == len(SHOP),
+        timeout_s=120,
+        what="a label for every item",
+    )
+
+
+def test_an_item_is_labelled_an_event_changes_the_list_and_a_label_is_accepted(
+    console: Page, api: Any, shop: None, live_server: Any
+) -> None:
+    home = live_server.url
+
+    # Items that nobody touched are in the catalog with labels, and in a stranger's list.
+    console.goto(f"{home}/catalog/")
+    expect(console.get_by_text("12 items", exact=True)).to_be_visible()
+    stranger = api("GET", "users/somebody/recommendations/?n=5").json()
+    assert stranger["is_known_user"] is False
+    assert len(stranger["items"]) == 5
+
+    # An event over the API: the user's page shows it, and the list follows without a restart.
+    assert api("POST", "events/", {"user": "ada", "item": "bread", "type": "purchase"}).status == 201
+    ada = EndUser.objects.get(external_id="ada")
+    wait_until(lambda: not EndUser.objects.stale().exists(), what="ada's interests")
+    console.goto(f"{home}/users/ada/")
+    timeline = console.locator("#timeline")
+    expect(timeline.get_by_text(SHOP["bread"])).to_be_visible()
+    ranked = [item["item"]["external_id"] for item in api("GET", "users/ada/recommendations/?n=12").json()["items"]]
+    assert "bread" not in ranked
+    assert set(ranked[:2]) <= {"rye", "bagels"}
+
+    # The same in the browser: record an event by hand, and see the list give up what was bought.
+    shown = console.locator("#list li").first
+    expect(shown).to_contain_text(SHOP[ranked[0]])
+    shown.locator("summary").press("Enter")
+    expect(shown.get_by_text("Fits your interest Bread, buns and rolls")).to_be_visible()
+    console.get_by_role("button", name="Record an event").click()
+    console.get_by_role("combobox", name="Item").fill("rye")
+    console.get_by_role("button", name="Record", exact=True).click()
+    expect(timeline.get_by_text(SHOP["rye"])).to_be_visible()
+    wait_until(lambda: Event.objects.filter(user=ada).count() == 2, what="the recorded event")
+    wait_until(lambda: not EndUser.objects.stale().exists(), what="ada's interests")
+    ranked = [item["item"]["external_id"] for item in api("GET", "users/ada/recommendations/?n=12").json()["items"]]
+    assert "rye" not in ranked
+
+    # A reviewer accepts a label on the item's page.
+    console.goto(f"{home}/catalog/soda/")
+    console.get_by_role("button", name=re.compile("^Accept")).first.click()
+    expect(console.get_by_text(re.compile("Accepted|accepted")).first).to_be_visible()
+    decided = ItemLabel.objects.get(item__external_id="soda", decision=ItemLabel.Decision.ACCEPTED)
+    assert decided.reviewer is not None
+    assert decided.reviewer.username == "mira"
+
+
+def test_the_console_is_walked_by_keyboard_alone(console: Page, live_server: Any) -> None:
+    console.keyboard.press("?")
+    expect(console.get_by_role("dialog")).to_be_visible()
+    console.keyboard.press("Escape")
+    expect(console.get_by_role("dialog")).to_be_hidden()
+    console.keyboard.press("g")
+    console.keyboard.press("c")
+    expect(console.get_by_role("heading", name="Catalog", exact=True)).to_be_visible()
+    console.keyboard.press("/")
+    assert console.evaluate("document.activeElement.type") == "search"
+    console.keyboard.press("Escape")
+    console.keyboard.press("g")
+    console.keyboard.press("u")
+    expect(console.get_by_role("heading", name="Users", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [390, 1024, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_scrolls_sideways(console: Page, live_server: Any, width: int, scheme: Any) -> None:
+    title = "Très long 日本語 😀 שלום " + "W" * 300
+    Item.objects.create(external_id="long", title=title[:500], text_hash="0" * 64)
+    console.set_viewport_size({"width": width, "height": 844})
+    console.emulate_media(color_scheme=scheme)
+    for path in ("/", "/catalog/", "/catalog/long/", "/users/", "/users/somebody/", "/operations/jobs/"):
+        console.goto(f"{live_server.url}{path}")
+        expect(console.locator("h1")).to_be_visible()
+        assert console.evaluate("document.documentElement.scrollWidth") <= width, path
