@@ -222,7 +222,7 @@ def test_an_item_page_shows_each_label_with_its_state_and_where_it_came_from() -
     assert "87%" in words
     assert "qwen · letters-1" in words
     assert "Rejected , mia" in words or "Rejected, mia" in words
-    assert "language model still to come" in words
+    assert "embeddings only so far" in words
 
 
 def test_an_item_page_takes_as_many_queries_for_eight_labels_as_for_one() -> None:
