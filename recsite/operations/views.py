@@ -44,12 +44,42 @@ def job_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _details_of(job: Job) -> dict[str, object]:
-    """The job's details in three kinds: counts for a list, rejected rows for a table, the rest as text."""
+    """The job's details by how they read best: facts, a table of rejected rows, other tables.
+
+    As pairs, because a job may well count its "items", and a template would take that key for the method of a dict.
+    """
     details = dict(job.details)
-    rows = details.pop("rejected_rows", [])
-    counts = {key: value for key, value in details.items() if isinstance(value, int | float) and value is not True}
-    other = {key: value for key, value in details.items() if key not in counts}
-    return {"counts": counts, "other": other, "rejected_rows": [row for row in rows if isinstance(row, dict)]}
+    rejected = [row for row in details.pop("rejected_rows", []) if isinstance(row, dict)]
+    tables = {name: rows for name, rows in details.items() if _is_table(rows)}
+    facts: list[tuple[str, str]] = []
+    for name, value in [*details.items(), *job.parameters.items()]:
+        if isinstance(value, dict):
+            facts += [(f"{name}, {part}", _written(of_part)) for part, of_part in value.items()]
+        elif name not in tables:
+            facts.append((name, _written(value)))
+    return {"facts": facts, "tables": [_table(name, rows) for name, rows in tables.items()], "rejected_rows": rejected}
+
+
+def _written(value: object) -> str:
+    """Numbers with separators, in every language the same; lists without their brackets."""
+    if isinstance(value, list):
+        return "; ".join(str(entry) for entry in value)
+    return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
+def _is_table(value: object) -> bool:
+    """Rows that have the same columns."""
+    if not isinstance(value, list) or not value or not all(isinstance(row, dict) for row in value):
+        return False
+    return all(row.keys() == value[0].keys() for row in value)
+
+
+def _table(name: str, rows: list[dict[str, object]]) -> dict[str, object]:
+    """Columns of words before columns of numbers, and alphabetical: the database does not keep their order."""
+    columns = sorted(rows[0], key=lambda column: (not isinstance(rows[0][column], str), column))
+    cells = [[(_written(row[column]), not isinstance(row[column], str)) for column in columns] for row in rows]
+    heads = [(column, is_number) for column, (_, is_number) in zip(columns, cells[0], strict=True)]
+    return {"name": name, "heads": heads, "rows": cells}
 
 
 @staff_page

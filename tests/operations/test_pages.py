@@ -70,6 +70,19 @@ def test_a_job_page_shows_counts_the_error_and_the_rows_left_out() -> None:
         assert expected in words
 
 
+def test_a_job_that_counts_items_has_a_page_with_its_parts_and_its_tables() -> None:
+    """A template takes `details.items` for the entry of that name, which is a number in most jobs."""
+    left_out = [{"rows": 14697, "reason": "fuel", "products": 35}, {"rows": 411, "reason": "coupon", "products": 40}]
+    details = {"items": 2748, "seconds": {"statistics": 29.6}, "left_out": left_out, "is_partial": True}
+    job = JobFactory(status="succeeded", details=details, parameters={"items": "all"})
+    page = staff_client().get(f"/operations/jobs/{job.pk}/")
+    words = text_of(page)
+    for expected in ("Items 2,748", "Seconds, statistics 29.6", "Items all", "Is partial True"):
+        assert expected in words
+    assert "Left out Reason Products Rows fuel 35 14,697 coupon 40 411" in words
+    assert "--part:100%" in page.content.decode()
+
+
 def test_a_queued_job_is_cancelled_and_an_ended_one_says_that_it_ended() -> None:
     job, client = JobFactory(), staff_client()
     response = client.post(f"/operations/jobs/{job.pk}/cancel/", headers=HTMX)

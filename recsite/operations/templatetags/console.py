@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -125,6 +125,12 @@ def css_number(value: float) -> str:
 def words(name: str) -> str:
     """A key as words: "rejected_rows" reads "Rejected rows"."""
     return str(name).replace("_", " ").capitalize()
+
+
+@register.filter
+def pairs(mapping: Mapping[str, object]) -> list[tuple[str, object]]:
+    """Keys with their values: `mapping.items` in a template is the entry of that name where there is one."""
+    return list(mapping.items()) if isinstance(mapping, Mapping) else []
 
 
 @register.filter
