@@ -125,6 +125,15 @@ class ItemAdmin(PageAdmin):
         found = Item.objects.search(search_term.replace("\x00", "")[:200])
         return queryset.filter(pk__in=found.order_by().values("pk")), False
 
+    def get_fieldsets(self, request: HttpRequest, obj: Item | None = None) -> Any:
+        """A new item has no vector, dates or labels to show yet."""
+        if obj is not None:
+            return self.fieldsets
+        return (*self.fieldsets[:2], ("More", {"fields": ("attributes",)}))
+
+    def get_inlines(self, request: HttpRequest, obj: Item | None) -> Any:
+        return () if obj is None else self.inlines
+
     def get_readonly_fields(self, request: HttpRequest, obj: Item | None = None) -> tuple[str, ...]:
         fields = ("shown_embedding", "created_at", "updated_at")
         return fields if obj is None else ("external_id", *fields)
@@ -140,7 +149,7 @@ class ItemAdmin(PageAdmin):
         obj.pk = Item.objects.only("pk").get(external_id=form.row()["external_id"]).pk
 
     def view_on_site(self, item: Item) -> str:
-        return f"/catalog/{item.external_id}/"
+        return reverse("item", args=[item.external_id])
 
     @display(description="Item", ordering="title")
     def shown_item(self, item: Item) -> SafeString:

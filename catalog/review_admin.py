@@ -23,8 +23,8 @@ from catalog.models import ItemLabel, Label
 from catalog.taxonomies import SEPARATOR
 from recsite.operations.errors import RecsiteError
 from recsite.operations.model_admin import PageAdmin, chip, link, meter, titled, when
+from recsite.operations.templatetags.console import short
 
-BADGE_LIMIT = 999
 DECISION_NAMES = [(str(value), str(name)) for value, name in ItemLabel.Decision.choices]
 STATE_CHIPS = {
     "": ("Suggested", "suggested"),
@@ -35,8 +35,9 @@ STATE_CHIPS = {
 
 
 def waiting_badge(request: HttpRequest) -> str:
-    waiting = ItemLabel.objects.awaiting_review()[: BADGE_LIMIT + 1].count()
-    return f"{BADGE_LIMIT}+" if waiting > BADGE_LIMIT else str(waiting or "")
+    """As the console writes it beside the same entry."""
+    waiting = ItemLabel.objects.awaiting_review().count()
+    return short(waiting) if waiting else ""
 
 
 def state_chip(item_label: ItemLabel) -> SafeString:
@@ -152,8 +153,11 @@ class ItemLabelAdmin(PageAdmin):
         return False
 
     def get_list_display(self, request: HttpRequest) -> list[str]:
-        columns = list(super().get_list_display(request))
-        return columns if self.has_change_permission(request) else [name for name in columns if name != "buttons"]
+        """Without the buttons where nothing may be decided, without the decision where nothing is decided yet."""
+        left_out = set() if self.has_change_permission(request) else {"buttons"}
+        if not request.GET.get(DecisionFilter.parameter_name):
+            left_out.add("shown_state")
+        return [name for name in super().get_list_display(request) if name not in left_out]
 
     # ---------------------------------------------------------------- deciding
 

@@ -19,5 +19,6 @@ urlpatterns: list[URLPattern] = [
     path("catalog/<path:external_id>/", views.item, name="item"),
     path("items/<int:pk>/similar/", views.item_similar, name="item-similar"),
     path("items/<int:pk>/visibility/", views.item_visibility, name="item-visibility"),
+    path("taxonomies/<int:pk>/label-options/", views.label_options, name="label-options"),
     path("item-labels/<int:pk>/decision/", views.item_label_decision, name="item-label-decision"),
 ]

@@ -11,13 +11,14 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
 from catalog import browsing, labelling, review
-from catalog.models import Item, ItemLabel, LabelRequest
+from catalog.models import Item, ItemLabel, Label, LabelRequest
 from recsite.operations.access import staff_of, staff_page
 from recsite.operations.errors import RecsiteError
 from recsite.operations.pages import Undo, page_of, toast, wants_fragment
 
 ITEMS_PER_PAGE = 48
 SIMILAR_ITEMS = 12
+LABEL_OPTIONS = 30
 
 
 @staff_page
@@ -97,8 +98,8 @@ def item_visibility(request: HttpRequest, pk: int) -> HttpResponse:
 @staff_page
 @require_POST
 def item_label_decision(request: HttpRequest, pk: int) -> HttpResponse:
-    """Accept, reject or take back; answers with the item's labels as they are now."""
-    item_label = get_object_or_404(ItemLabel.objects.select_related("item"), pk=pk)
+    """Accept, reject, correct or take back; answers with the item's labels as they are now."""
+    item_label = get_object_or_404(ItemLabel.objects.select_related("item", "taxonomy"), pk=pk)
     decision, message, kind = request.POST.get("decision", ""), "", "success"
     try:
         if decision == "accept":
@@ -107,12 +108,30 @@ def item_label_decision(request: HttpRequest, pk: int) -> HttpResponse:
         elif decision == "reject":
             review.reject([pk], reviewer=staff_of(request))
             message = gettext("Rejected.")
+        elif decision == "correct":
+            typed = request.POST.get("label", "").replace("\x00", "").strip()
+            label = Label.objects.assignable().filter(taxonomy=item_label.taxonomy, path__iexact=typed).first()
+            if label is None:  # what was typed stays in the open dialog
+                words = {"typed": typed, "taxonomy": item_label.taxonomy.name}
+                message = gettext("%(taxonomy)s has no label “%(typed)s”; choose one of the list.") % words
+                return toast(HttpResponse(status=204), message, kind="danger")
+            review.correct(pk, label.pk, reviewer=staff_of(request))
+            message = gettext("Corrected to %(label)s.") % {"label": label.name}
         elif decision == "undo":
             review.undo(pk, reviewer=staff_of(request))
             message = gettext("Decision taken back.")
         else:
-            message, kind = gettext("Choose accept, reject or undo."), "danger"
+            message, kind = gettext("Choose accept, reject, correct or undo."), "danger"
     except RecsiteError as error:
         message, kind = error.message, "danger"
     context = {"item": item_label.item, **_labels_of(item_label.item)}
     return toast(render(request, "catalog/_labels.html", context), message, kind=kind)
+
+
+@staff_page
+@require_GET
+def label_options(request: HttpRequest, pk: int) -> HttpResponse:
+    """Labels of a taxonomy that an item may get, for a field that takes one's path, as it is typed."""
+    q = request.GET.get("label", "").replace("\x00", "").strip()[:200]
+    labels = Label.objects.assignable().filter(taxonomy_id=pk, path__icontains=q).order_by("path", "id")
+    return render(request, "catalog/_label_options.html", {"labels": labels[:LABEL_OPTIONS]})

@@ -149,7 +149,7 @@ class ItemLabel(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.item_id} -> {self.label_id} ({self.confidence:.2f})"
+        return f"{self.label.name} for {self.item.title}"
 
     @property
     def shown_label(self) -> Label:

@@ -42,7 +42,10 @@
       undo.textContent = words.wordUndo;
       undo.addEventListener("click", function () {
         line.remove();
-        window.htmx.ajax("POST", detail.undo.url, { target: detail.undo.target, swap: "outerHTML", values: detail.undo.values });
+        window.htmx.ajax("POST", detail.undo.url, { target: detail.undo.target, swap: "outerHTML", values: detail.undo.values }).then(function () {
+          var back = document.querySelector(detail.undo.target + " :is(a, button)");
+          if (back && document.activeElement === document.body) { back.focus({ preventScroll: true }); }
+        });
       });
       line.append(undo);
     }
@@ -54,6 +57,10 @@
     line.append(close);
     var box = document.getElementById("toasts");
     box.append(line);
+    if (box.showPopover) {  // above an open dialog
+      if (box.matches(":popover-open")) { box.hidePopover(); }
+      box.showPopover();
+    }
     while (box.children.length > 3) { box.firstElementChild.remove(); }
     setTimeout(function () { if (!line.matches(":hover, :focus-within")) { line.remove(); } }, detail.undo ? 9000 : 6000);
   }
@@ -71,6 +78,17 @@
     if (event.detail.verb !== "get") { return; }
     var parameters = event.detail.parameters;
     Object.keys(parameters).forEach(function (name) { if (parameters[name] === "") { delete parameters[name]; } });
+  });
+  var row = "";  // the row that had the focus, where the swap may take the focused control away
+  document.body.addEventListener("htmx:beforeSwap", function (event) {
+    var active = document.activeElement, target = event.detail.target;
+    var inside = active && target && target.contains(active) ? active.closest("[data-row][id]") : null;
+    row = inside ? inside.id : "";
+  });
+  document.body.addEventListener("htmx:afterSettle", function () {
+    var found = row && document.activeElement === document.body ? document.getElementById(row) : null;
+    if (found) { found.focus({ preventScroll: true }); }
+    row = "";
   });
   var open = new Set();
   document.body.addEventListener("htmx:beforeSwap", function (event) {  // what was unfolded stays unfolded

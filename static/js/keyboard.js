@@ -69,6 +69,7 @@
     else if (event.key === "k") { done = move(-1); }
     else if (event.key === "Enter" && document.activeElement.matches("[data-row]:not(a)")) { done = press("[data-accept]"); }
     else if (event.key === "x") { done = press("[data-reject]"); }
+    else if (event.key === "c") { done = press("[data-correct]"); }
     else if (event.key === "z") {
       var undo = document.querySelector("#toasts [data-undo]");
       if (undo) { undo.click(); done = true; } else { done = press("[data-take-back]"); }

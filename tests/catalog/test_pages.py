@@ -268,12 +268,53 @@ def test_a_decision_of_somebody_else_is_not_overwritten_and_the_toast_says_whose
     assert "by mia" in toast_of(response)["message"]
 
 
+def test_a_label_is_corrected_from_the_item_page_to_a_label_of_its_taxonomy() -> None:
+    aisle, other = TaxonomyFactory(), TaxonomyFactory()
+    item_label = ItemLabelFactory(label=LabelFactory(taxonomy=aisle, name="Soda"))
+    juice, elsewhere = LabelFactory(taxonomy=aisle, name="Juice"), LabelFactory(taxonomy=other, name="Party")
+    client, address = staff_client(), f"/item-labels/{item_label.pk}/decision/"
+    assert 'data-opens="correct-' in client.get(f"/catalog/{item_label.item.external_id}/").content.decode()
+    for typed in (elsewhere.path, "Jui", "", "J\x00"):
+        refused = client.post(address, {"decision": "correct", "label": typed}, headers=HTMX)
+        assert (refused.status_code, toast_of(refused)["kind"]) == (204, "danger")
+        assert "choose one of the list" in toast_of(refused)["message"]
+    item_label.refresh_from_db()
+    assert item_label.decision == ""
+    corrected = client.post(address, {"decision": "correct", "label": " juice "}, headers=HTMX)
+    item_label.refresh_from_db()
+    assert (item_label.decision, item_label.final_label) == (ItemLabel.Decision.CORRECTED, juice)
+    assert item_label.label.name == "Soda"
+    assert toast_of(corrected)["message"] == "Corrected to Juice."
+    assert "chip-corrected" in corrected.content.decode()
+
+
+def test_labels_to_correct_to_are_leaves_in_use_of_one_taxonomy_found_as_they_are_typed() -> None:
+    aisle = TaxonomyFactory()
+    drinks = LabelFactory(taxonomy=aisle, name="Drinks", path="Drinks")
+    LabelFactory(taxonomy=aisle, name="Juice", path="Drinks > Juice", parent=drinks)
+    LabelFactory(taxonomy=aisle, name="Old juice", path="Drinks > Old juice", parent=drinks, is_deprecated=True)
+    LabelFactory(taxonomy=aisle, name="Bread", path="Bread")
+    LabelFactory(name="Juicer", path="Juicer")
+    assert_guarded(f"/taxonomies/{aisle.pk}/label-options/")
+    address = f"/taxonomies/{aisle.pk}/label-options/?label="
+    assert staff_client().get(address + "jui").content.decode().strip() == '<option value="Drinks &gt; Juice"></option>'
+    assert staff_client().get(address).content.decode().count("<option") == 2
+
+
+def test_an_attribute_or_a_taxonomy_may_be_called_items() -> None:
+    item = ItemFactory(attributes={"items": 6})
+    ItemLabelFactory(item=item, label=LabelFactory(taxonomy=TaxonomyFactory(name="items"), name="Soda"))
+    words = text_of(staff_client().get(f"/catalog/{item.external_id}/"))
+    assert "Items 6" in words
+    assert "items Soda" in words
+
+
 def test_an_unknown_decision_changes_nothing() -> None:
     item_label = ItemLabelFactory()
     response = staff_client().post(f"/item-labels/{item_label.pk}/decision/", {"decision": "burn"}, headers=HTMX)
     item_label.refresh_from_db()
     assert item_label.decision == ""
-    assert toast_of(response)["message"] == "Choose accept, reject or undo."
+    assert toast_of(response)["message"] == "Choose accept, reject, correct or undo."
 
 
 def test_similar_items_come_closest_first_without_the_item_itself() -> None:
