@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, Model, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.urls import reverse
@@ -17,6 +18,7 @@ from unfold.decorators import display
 
 from catalog.models import Item
 from recommender.models import EndUser, Event, InterestLabel, Slate, SlateItem, Strategy
+from recommender.templatetags.scores import source_name
 from recsite.operations.model_admin import ReadOnlyAdmin, chip, link, meter, number, readable_json, titled, when
 
 
@@ -26,6 +28,13 @@ def _item(item: Item) -> SafeString:
         reverse("admin:catalog_item_change", args=[item.pk]),
         titled(item.title, item.external_id, image_url=item.image_url),
     )
+
+
+def _found(model: type[Model], user_external_id: str) -> SafeString:
+    """A link to a list of the admin, searched for one user."""
+    options = model._meta
+    address = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
+    return link(f"{address}?{urlencode({'q': user_external_id})}", str(options.verbose_name_plural).capitalize())
 
 
 class ReadOnlyInline(TabularInline):
@@ -66,7 +75,7 @@ class EndUserAdmin(ReadOnlyAdmin):
     list_display = ("external_id", "shown_last_event", "freshness", "shown_built", "shown_created", "events_link")
     search_fields = ("=external_id",)
     search_help_text = "The whole id of a user"
-    ordering = ("-last_event_at", "-id")
+    ordering = (F("last_event_at").desc(nulls_last=True), "-id")
     fieldsets = (
         (None, {"fields": ("external_id", "shown_attributes", "created_at")}),
         ("Events and interests", {"fields": (("last_event_at", "events_link"), ("interests_built_at", "freshness"))}),
@@ -74,7 +83,7 @@ class EndUserAdmin(ReadOnlyAdmin):
     readonly_fields = ("shown_attributes", "freshness", "events_link")
 
     def view_on_site(self, user: EndUser) -> str:
-        return f"/users/{user.external_id}/"
+        return reverse("user", args=[user.external_id])
 
     @display(description="Last event", ordering="last_event_at")
     def shown_last_event(self, user: EndUser) -> SafeString:
@@ -94,9 +103,9 @@ class EndUserAdmin(ReadOnlyAdmin):
             return chip("No events", "quiet")
         return chip("Current", "good") if user.interests_are_current else chip("Behind", "warn")
 
-    @display(description="Events")
+    @display(description="See their")
     def events_link(self, user: EndUser) -> SafeString:
-        return link(f"{reverse('admin:recommender_event_changelist')}?q={user.external_id}", "Events")
+        return format_html("{} · {}", *(_found(model, user.external_id) for model in (Event, Slate)))
 
     @display(description="Attributes")
     def shown_attributes(self, user: EndUser) -> SafeString:
@@ -186,7 +195,7 @@ def _parts(parts: list[dict[str, Any]]) -> list[tuple[SafeString]]:
             format_html(
                 '<span class="rs-part{}"><b>{}</b><data value="{}">{}</data><span>{}</span></span>',
                 " is-negative" if float(part.get("contribution", 0.0)) < 0 else "",
-                str(part.get("source", "")).replace("_", " "),
+                source_name(str(part.get("source", ""))),
                 part.get("contribution", 0.0),
                 f"{float(part.get('contribution', 0.0)):+.3f}",
                 part.get("words", ""),
@@ -207,10 +216,10 @@ class SlateAdmin(ReadOnlyAdmin):
     date_hierarchy = "served_at"
     ordering = ("-served_at", "-id")
     fieldsets = (
-        (None, {"fields": (("public_id", "served_at"), ("user_external_id", "is_known_user"))}),
-        ("Made by", {"fields": (("strategy", "n", "took_ms"), "shown_versions")}),
+        (None, {"fields": (("shown_user", "served_at"), ("shown_known", "public_id"))}),
+        ("Made by", {"fields": (("strategy", "shown_length", "shown_took"), "shown_versions")}),
     )
-    readonly_fields = ("shown_versions",)
+    readonly_fields = ("shown_user", "shown_known", "shown_length", "shown_took", "shown_versions")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Slate]:
         counted = SlateItem.objects.filter(slate=OuterRef("pk")).order_by().values("slate").annotate(n=Count("pk"))
@@ -225,6 +234,10 @@ class SlateAdmin(ReadOnlyAdmin):
         if slate.user_id is None:
             return format_html("{} {}", slate.user_external_id, chip("Unknown", "warn"))
         return link(reverse("admin:recommender_enduser_change", args=[slate.user_id]), slate.user_external_id)
+
+    @display(description="Known user", boolean=True)
+    def shown_known(self, slate: Slate) -> bool:
+        return slate.is_known_user
 
     @display(description="Items of asked")
     def shown_length(self, slate: Any) -> SafeString:

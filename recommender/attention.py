@@ -34,7 +34,7 @@ def needs_attention(counts: LabellingCounts, status: ModelStatus) -> tuple[Atten
         _failed_labels(counts.failed),
         _waiting_for_review(),
         _without_vector(),
-        _unfinished_labels(counts.pending, counts.provisional),
+        _unfinished_labels(counts.pending, 0 if status.state == "off" else counts.provisional),
         _users_behind(),
     )
     return tuple(one for one in found if one is not None)

@@ -88,6 +88,7 @@ UNFOLD: dict[str, Any] = {
                         "fact_check",
                         _list("catalog_itemlabel"),
                         badge="catalog.review_admin.waiting_badge",
+                        badge_variant="primary",
                         permission=_may_view("catalog.view_itemlabel"),
                     ),
                     _console(_("Users"), "group", "/users/"),

@@ -8,10 +8,11 @@ from django import template
 from django.urls import reverse
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext_lazy
 
 from recommender.explanations import ScorePart
 from recommender.models import Event, Neighbour
+from recsite.operations.templatetags.console import people
 
 register = template.Library()
 
@@ -76,4 +77,4 @@ def event_icon(kind: str) -> str:
 
 @register.filter
 def neighbour_words(neighbour: Neighbour) -> str:
-    return gettext("%(score)s · %(users)s users") % {"score": f"{neighbour.score:.2f}", "users": neighbour.users}
+    return f"{neighbour.score:.2f} · {people(neighbour.users)}"

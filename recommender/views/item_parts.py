@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from catalog.models import Item
@@ -28,6 +31,8 @@ def item_next(request: HttpRequest, pk: int) -> HttpResponse:
 def item_activity(request: HttpRequest, pk: int) -> HttpResponse:
     item = get_object_or_404(Item, pk=pk)
     weeks = Event.objects.all().count_by_week(item, WEEKS_SHOWN)
+    if len(weeks) > 1 and weeks[-1][0] + timedelta(weeks=1) > timezone.now():
+        weeks.pop()  # a week that is not over would read as a collapse
     context = {
         "item": item,
         "statistics": ItemStatistics.objects.filter(item=item).first(),

@@ -172,8 +172,8 @@ def _with_bars(made: RecommendedList) -> list[dict[str, object]]:
 
 
 def _legend(made: RecommendedList) -> dict[str, str]:
-    """The sources that speak in this list, always in the same order."""
-    present = {part.source for ranked in made.items for part in ranked.parts}
+    """The sources that move a score of this list, always in the same order."""
+    present = {part.source for ranked in made.items for part in ranked.parts if abs(part.contribution) >= 0.005}
     known = [source for source in SOURCES if source in present]
     return {source: source_name(source) for source in [*known, *sorted(present.difference(SOURCES))]}
 

@@ -66,7 +66,7 @@ class JobAdmin(ReadOnlyAdmin):
     def progress(self, job: Job) -> SafeString | str:
         share = job.share_done
         return (
-            f"{job.done:,}"
+            (f"{job.done:,}" if job.done else "–")
             if share is None
             else format_html("{} ({} of {})", meter(share), f"{job.done:,}", f"{job.total:,}")
         )

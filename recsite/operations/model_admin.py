@@ -47,6 +47,13 @@ class PageAdmin(ModelAdmin):
     list_filter_submit = True
     warn_unsaved_form = True
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The head says how many were found, and offers all of them, only where something narrows the list."""
+        found = super().get_changelist_instance(request)
+        if not found.query and not found.has_active_filters:
+            found.full_result_count = found.result_count
+        return found
+
 
 class ReadOnlyAdmin(PageAdmin):
     """Rows that are written elsewhere, or never again."""

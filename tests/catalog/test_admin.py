@@ -300,8 +300,27 @@ def test_a_slate_shows_its_parts_in_words_strongest_first(admin):
     slate_item = SlateItemFactory(score=1.5, parts=parts, item=ItemFactory(title="Salsa"))
     page = admin.get(change_url("recommender_slate", slate_item.slate)).content.decode()
     assert page.index("bought together with chips") < page.index("little interest in soda")
-    for words in ("Salsa", "1.500", "+1.750", "-0.250", "label affinity"):
+    for words in ("Salsa", "1.500", "+1.750", "-0.250", "Labels they favour"):
         assert words in page
+
+
+def test_a_list_offers_all_of_it_only_where_something_narrows_it(admin):
+    ItemFactory(title="Salsa")
+    assert "Show all" not in admin.get(list_url("catalog_item")).content.decode()
+    assert "1 result" in admin.get(list_url("catalog_item") + "?q=salsa").content.decode()
+
+
+def test_an_empty_list_says_whether_there_is_nothing_or_nothing_that_matches(admin):
+    assert "No items yet" in admin.get(list_url("catalog_item")).content.decode()
+    ItemFactory(title="Salsa")
+    assert "Nothing matches" in admin.get(list_url("catalog_item") + "?q=zzzqqq").content.decode()
+
+
+def test_a_new_items_form_asks_for_what_it_has_and_shows_no_vector_or_labels(admin):
+    page = admin.get("/admin/catalog/item/add/").content.decode()
+    assert 'name="title"' in page
+    for words in ("Waiting", "Created at", "Evidence"):
+        assert words not in page
 
 
 def test_a_users_page_shows_the_interests(admin):

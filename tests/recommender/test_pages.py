@@ -12,7 +12,7 @@ from catalog.labelling import LabellingCounts, ModelStatus
 from recommender import overview as overviews
 from recommender.attention import needs_attention
 from recommender.explanations import ScorePart
-from recommender.models import EndUser, Event, ItemStatistics, Neighbour, Slate
+from recommender.models import EndUser, Event, Slate
 from recommender.score_bars import Scale, scale_of, segments
 from recommender.templatetags.scores import linked_words
 from recommender.timeline import timeline
@@ -27,7 +27,6 @@ from tests.factories import (
     LabelFactory,
     LabelRequestFactory,
     SlateFactory,
-    SlateItemFactory,
     axis,
 )
 from tests.pages import HTMX, assert_guarded, queries_of, staff_client, text_of, toast_of
@@ -87,6 +86,9 @@ def test_attention_counts_what_waits_and_says_nothing_where_all_is_well() -> Non
     ItemLabelFactory(item=ItemFactory(vector=True))
     ItemLabelFactory(item=ItemFactory(vector=True), decision="accepted")
     ItemFactory()
+    off = ModelStatus("off", "", "The language model is switched off.")
+    counts = LabellingCounts(pending=2, provisional=1_000, done=5, failed=0)
+    assert "2 labellings are not final" in [one.title for one in needs_attention(counts, off)]
     unreachable = ModelStatus("unreachable", "qwen", "No answer from 127.0.0.1.")
     found = needs_attention(LabellingCounts(pending=2, provisional=1_000, done=5, failed=1), unreachable)
     assert [one.title for one in found] == [
@@ -343,36 +345,6 @@ def test_load_more_brings_the_next_events() -> None:
     )
     assert more.content.decode().count("<li>") == 5
     assert "Load more" not in text_of(more)
-
-
-# ---------------------------------------------------------------- an item's events
-
-
-def test_an_item_shows_its_neighbours_with_score_and_users_strongest_first() -> None:
-    item, near, far = ItemFactory(), ItemFactory(title="Near"), ItemFactory(title="Far", is_hidden=True)
-    ItemLabelFactory(item=near, label=LabelFactory(name="Bakery"))
-    Neighbour.objects.create(item=item, neighbour=far, score=0.25, users=3)
-    Neighbour.objects.create(item=item, neighbour=near, score=0.5, users=9)
-    client = staff_client()
-    words = text_of(client.get(f"/items/{item.pk}/next/"))
-    assert words.index("0.50 · 9 users") < words.index("0.25 · 3 users")
-    assert "Bakery" in words
-    few = queries_of(client, f"/items/{item.pk}/next/")
-    for _ in range(6):
-        Neighbour.objects.create(item=item, neighbour=ItemFactory(), score=0.1, users=1)
-    assert queries_of(client, f"/items/{item.pk}/next/") == few
-
-
-def test_an_item_shows_its_figures_its_weeks_and_the_lists_it_was_in() -> None:
-    item, user = ItemFactory(), EndUserFactory(external_id="u1")
-    for day in (2, 3, 16):
-        EventFactory(item=item, user=user, occurred_at=at(day))
-    ItemStatistics.objects.create(item=item, events=1_003, users=1, recent_users=1, last_event_at=at(16))
-    SlateItemFactory(slate=SlateFactory(user=user), item=item, position=4)
-    assert [count for _, count in Event.objects.all().count_by_week(item, 4)] == [0, 2, 0, 1]
-    words = text_of(staff_client().get(f"/items/{item.pk}/activity/"))
-    for expected in ("1,003", "u1 place 4", "Last week 1"):
-        assert expected in words
 
 
 # ---------------------------------------------------------------- score bars, words
