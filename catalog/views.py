@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -110,13 +111,14 @@ def item_label_decision(request: HttpRequest, pk: int) -> HttpResponse:
             message = gettext("Rejected.")
         elif decision == "correct":
             typed = request.POST.get("label", "").replace("\x00", "").strip()
-            label = Label.objects.assignable().filter(taxonomy=item_label.taxonomy, path__iexact=typed).first()
-            if label is None:  # what was typed stays in the open dialog
+            asked = Q(path__iexact=typed) | Q(name__iexact=typed)
+            found = list(Label.objects.assignable().filter(asked, taxonomy=item_label.taxonomy)[:2])
+            if len(found) != 1:  # what was typed stays in the open dialog
                 words = {"typed": typed, "taxonomy": item_label.taxonomy.name}
                 message = gettext("%(taxonomy)s has no label “%(typed)s”; choose one of the list.") % words
                 return toast(HttpResponse(status=204), message, kind="danger")
-            review.correct(pk, label.pk, reviewer=staff_of(request))
-            message = gettext("Corrected to %(label)s.") % {"label": label.name}
+            review.correct(pk, found[0].pk, reviewer=staff_of(request))
+            message = gettext("Corrected to %(label)s.") % {"label": found[0].name}
         elif decision == "undo":
             review.undo(pk, reviewer=staff_of(request))
             message = gettext("Decision taken back.")

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from django.urls import reverse
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, gettext_noop, ngettext
 
 from catalog.labelling import LabellingCounts, ModelStatus
 from catalog.models import Item, ItemLabel
 from recommender.models import EndUser
 from recsite.operations.models import Job
+
+# Sentences of the labelling service that are shown here, for the translators to find.
+gettext_noop("The language model is switched off (RECSITE_LLM=off); labels come from embeddings alone.")
+gettext_noop("No language model is configured (LLM_BASE_URL); labels come from embeddings alone.")
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,8 @@ def _absent_model(status: ModelStatus) -> Attention | None:
         title = gettext("The language model cannot be reached")
         return Attention("robot", "danger", title, status.detail, address, action)
     if status.state == "off":
-        return Attention("robot", "info", gettext("No language model is set up"), status.detail, address, action)
+        detail = gettext(status.detail) if status.detail else ""
+        return Attention("robot", "info", gettext("No language model is set up"), detail, address, action)
     return None
 
 

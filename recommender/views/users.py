@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_GET, require_POST
 
 from catalog.models import Item
@@ -27,6 +27,9 @@ from recsite.operations.pages import positive, toast, wants_fragment
 
 USERS_PER_PAGE = 25
 LIST_LENGTHS = (6, 12, 24, 48)
+# Notices of recommend() that are one whole sentence, for the translators to find.
+gettext_noop("Nobody knows this user yet: popular and new items, spread over the labels.")
+gettext_noop("This user has no events yet: popular and new items, spread over the labels.")
 
 
 @staff_page

@@ -79,16 +79,18 @@
     var parameters = event.detail.parameters;
     Object.keys(parameters).forEach(function (name) { if (parameters[name] === "") { delete parameters[name]; } });
   });
-  var row = "";  // the row that had the focus, where the swap may take the focused control away
+  var lost = null;  // what had the focus in a part that is swapped: its row, else the first control of the new part
   document.body.addEventListener("htmx:beforeSwap", function (event) {
     var active = document.activeElement, target = event.detail.target;
-    var inside = active && target && target.contains(active) ? active.closest("[data-row][id]") : null;
-    row = inside ? inside.id : "";
+    if (!active || !target || !target.contains(active) || active === document.body) { return; }
+    var row = active.closest("[data-row][id]");
+    lost = { row: row ? row.id : "" };
   });
-  document.body.addEventListener("htmx:afterSettle", function () {
-    var found = row && document.activeElement === document.body ? document.getElementById(row) : null;
-    if (found) { found.focus({ preventScroll: true }); }
-    row = "";
+  document.body.addEventListener("htmx:afterSettle", function (event) {
+    if (!lost) { return; }
+    var back = (lost.row && document.getElementById(lost.row)) || event.target.querySelector("a, button");
+    if (back && document.activeElement === document.body) { back.focus({ preventScroll: true }); }
+    lost = null;
   });
   var open = new Set();
   document.body.addEventListener("htmx:beforeSwap", function (event) {  // what was unfolded stays unfolded
