@@ -56,11 +56,13 @@ def linked_words(part: ScorePart) -> SafeString:
         addresses[str(item["title"])] = reverse("item", args=[item["external_id"]])
     if label := part.evidence.get("label"):
         addresses[str(label)] = f"{reverse('catalog')}?label={part.evidence['label_id']}"
+    if medoid := part.evidence.get("medoid"):
+        addresses.setdefault(str(medoid), "")  # named without an id: not to be taken for an item whose title begins it
     names = sorted((name for name in addresses if name), key=len, reverse=True)
     if not names:
         return escape(part.words)
     pieces = re.split("(" + "|".join(re.escape(name) for name in names) + ")", part.words)
-    linked = [format_html('<a href="{}">{}</a>', addresses[p], p) if p in addresses else escape(p) for p in pieces]
+    linked = [format_html('<a href="{}">{}</a>', addresses[p], p) if addresses.get(p) else escape(p) for p in pieces]
     return mark_safe("".join(linked))  # noqa: S308  (each piece is escaped)
 
 

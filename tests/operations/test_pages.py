@@ -231,7 +231,7 @@ def test_shares_never_round_to_all_or_nothing() -> None:
 def test_durations_badges_and_signs() -> None:
     assert [console.duration(s) for s in (0.25, 8, 89, 180, 7500)] == ["250 ms", "8 s", "89 s", "3 min", "2 h 5 min"]
     assert [console.short(n) for n in (7, 999, 1_000, 9_949, 13_400)] == ["7", "999", "1.0k", "9.9k", "13k"]
-    assert [console.signed(value) for value in (0.5, -0.25)] == ["+0.50", "−0.25"]
+    assert [console.signed(value) for value in (0.5, -0.25, -0.001)] == ["+0.50", "−0.25", "0.00"]
 
 
 def test_initials_of_latin_chinese_and_nothing() -> None:

@@ -376,3 +376,19 @@ def test_the_words_of_a_part_link_what_they_name_and_escape_the_rest() -> None:
         'Fits your interest <a href="/catalog/?label=7">Dairy</a>: '
         '<a href="/catalog/a/1/">Milk &lt;1%&gt;</a> &amp; more.'
     )
+
+
+def test_an_interest_is_not_linked_to_an_item_whose_title_only_begins_its_name() -> None:
+    bread = {"external_id": "b", "title": "Bread, 24 oz"}
+    said = ScorePart(
+        source="interest",
+        raw=1.0,
+        z=1.0,
+        weight=1.0,
+        contribution=1.0,
+        evidence={"medoid": "Bread, 24 oz (store brand)", "items": [bread]},
+        words="Close to your interest around Bread, 24 oz (store brand): Bread, 24 oz.",
+    )
+    assert linked_words(said) == (
+        'Close to your interest around Bread, 24 oz (store brand): <a href="/catalog/b/">Bread, 24 oz</a>.'
+    )

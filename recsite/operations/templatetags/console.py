@@ -157,8 +157,10 @@ def duration(seconds: float | timedelta | None) -> str:
 
 @register.filter
 def signed(value: float, decimals: int = 2) -> str:
-    """With a real minus sign and a plus where positive."""
+    """With a real minus sign and a plus where positive; without a sign where nothing is left of it."""
     text = f"{abs(value):.{decimals}f}"
+    if not float(text):
+        return text
     return f"−{text}" if value < 0 else f"+{text}"
 
 
