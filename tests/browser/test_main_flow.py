@@ -16,6 +16,7 @@ from recommender.models import EndUser, Event
 from recsite.operations import api_keys
 from recsite.operations.models import ApiKey
 from tests.conftest import wait_until
+from tests.factories import ItemFactory, ItemLabelFactory, LabelFactory
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -121,6 +122,26 @@ def test_the_console_is_walked_by_keyboard_alone(console: Page, live_server: Any
     console.keyboard.press("g")
     console.keyboard.press("u")
     expect(console.get_by_role("heading", name="Users", exact=True)).to_be_visible()
+
+
+def test_a_label_is_corrected_by_keyboard_and_the_focus_stays_on_its_row(console: Page, live_server: Any) -> None:
+    soda = LabelFactory(name="Soda", path="Drinks > Soda")
+    LabelFactory(taxonomy=soda.taxonomy, name="Juice", path="Drinks > Juice")
+    suggestion = ItemLabelFactory(item=ItemFactory(external_id="oj"), label=soda)
+    console.goto(f"{live_server.url}/catalog/oj/")
+    console.keyboard.press("j")
+    console.keyboard.press("c")
+    expect(console.get_by_role("dialog", name="Correct “Soda”")).to_be_visible()
+    console.keyboard.type("jui")
+    expect(console.locator("dialog[open] option")).to_have_count(1)
+    console.keyboard.press("Enter")
+    expect(console.get_by_text("choose one of the list")).to_be_visible()
+    console.keyboard.type("ce")
+    console.keyboard.press("Enter")
+    expect(console.get_by_text("Corrected to Juice.")).to_be_visible()
+    expect(console.locator(f"#label-row-{suggestion.pk}")).to_be_focused()
+    suggestion.refresh_from_db()
+    assert (suggestion.decision, suggestion.final_label.name) == (ItemLabel.Decision.CORRECTED, "Juice")
 
 
 @pytest.mark.parametrize("width", [390, 1024, 1440])
