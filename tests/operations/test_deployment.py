@@ -21,7 +21,8 @@ COMPLETE = {
 
 
 def manage(home: Path, environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    dropped = {*COMPLETE, "RECSITE_HOME", "DJANGO_SETTINGS_MODULE"}
+    # DJANGO_ALLOW_ASYNC_UNSAFE: the browser tests of the same run set it for themselves.
+    dropped = {*COMPLETE, "RECSITE_HOME", "DJANGO_SETTINGS_MODULE", "DJANGO_ALLOW_ASYNC_UNSAFE"}
     env = {name: value for name, value in os.environ.items() if name not in dropped}
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
