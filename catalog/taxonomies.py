@@ -17,7 +17,7 @@ from catalog import labelling, tasks
 from catalog.feeds.tables import read_table
 from catalog.feeds.text import FeedError, read_head
 from catalog.item_rows import Rejection, UnreadableRow, clean_text
-from catalog.models import Item, Label, Taxonomy
+from catalog.models import Item, Label, LabelRequest, Taxonomy
 from recsite.operations.errors import InvalidInputError
 
 log = structlog.get_logger(__name__)
@@ -205,7 +205,8 @@ def _path(parent: Label | None, name: str) -> str:
 
 
 def ask_for_labels(taxonomy_ids: list[int]) -> int:
-    """Every item waits to be labelled against these taxonomies. Returns how many items there are."""
+    """Every item waits to be labelled anew against these taxonomies. Returns how many items there are."""
+    labelling.request_again(LabelRequest.objects.filter(taxonomy_id__in=taxonomy_ids))
     ids = list(Item.objects.order_by("pk").values_list("pk", flat=True))
     for start in range(0, len(ids), REQUEST_CHUNK):
         labelling.request_labels(ids[start : start + REQUEST_CHUNK], taxonomy_ids=taxonomy_ids)

@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from catalog import tasks
+from catalog import labelling, tasks
 from catalog.feeds import FeedError
 from catalog.models import Label, LabelRequest, Taxonomy
 from catalog.taxonomies import import_taxonomy, read_taxonomy
@@ -66,6 +66,18 @@ def test_items_wait_for_the_taxonomies_that_changed(monkeypatch, django_capture_
         import_taxonomy([label("Bread"), label(old.path, taxonomy="old")])
     assert list(LabelRequest.objects.values_list("item_id", "taxonomy__slug")) == [(item.pk, "groceries")]
     assert rung == [True]
+
+
+def test_a_new_label_makes_items_wait_again_that_were_labelled_without_it():
+    import_taxonomy([label("Bread"), label("Milk"), label("Tea", taxonomy="drinks")])
+    item = ItemFactory()
+    labelling.request_labels([item.pk])
+    LabelRequest.objects.update(status="done", attempts=2, error="x")
+    import_taxonomy([label("Bread"), label("Cheese"), label("Tea", taxonomy="drinks")])
+    assert list(LabelRequest.objects.order_by("taxonomy__slug").values_list("taxonomy__slug", "status", "attempts")) == [
+        ("drinks", "done", 2),
+        ("groceries", "pending", 0),
+    ]
 
 
 def test_question_and_choice_are_set_where_given():
