@@ -21,6 +21,8 @@ RETRIES = 3
 TOP_LOGPROBS = 20  # the most that OpenAI and vLLM give
 # What one plain reply is worth where the server gives no probabilities; the rest is shared by the other options.
 VOTE = 0.8
+# What the client raises, besides its own errors, where a 200 holds a web page or other JSON than the API's.
+NOT_THE_API = (AttributeError, TypeError, ValueError)
 
 
 class OpenAiCompatibleChatModel:
@@ -64,6 +66,8 @@ class OpenAiCompatibleChatModel:
             return ModelStatus("unreachable", self.name, _explained(error, self._base_url))
         except openai.OpenAIError as error:
             return ModelStatus("unreachable", self.name, _explained(error, self._base_url))
+        except NOT_THE_API:
+            return ModelStatus("unreachable", self.name, _not_the_api(self._base_url))
         return ModelStatus("ready", self._model or (served[0] if served else self.name), "")
 
     def _probabilities(self, prompt: Prompt) -> dict[str, float] | None:
@@ -116,7 +120,7 @@ class OpenAiCompatibleChatModel:
 
         messages = [{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}]
         try:
-            return self._connected().chat.completions.create(
+            reply = self._connected().chat.completions.create(
                 model=self.name, messages=messages, temperature=0, **parameters
             )
         except openai.BadRequestError:
@@ -125,6 +129,11 @@ class OpenAiCompatibleChatModel:
             raise InvalidInputError(f"The language model refused this prompt: {_short(error)}") from error
         except openai.OpenAIError as error:
             raise UnavailableError(_explained(error, self._base_url)) from error
+        except NOT_THE_API as error:
+            raise UnavailableError(_not_the_api(self._base_url)) from error
+        if not isinstance(getattr(reply, "choices", None), list):
+            raise UnavailableError(_not_the_api(self._base_url))
+        return reply
 
     def _connected(self) -> Any:
         """The client: it retries connection errors, 408, 409, 429 and 5xx with exponential backoff and jitter."""
@@ -162,6 +171,10 @@ def _choice(reply: Any, options: Sequence[str]) -> str | None:
 
 def _short(error: Exception) -> str:
     return str(error).replace("\n", " ")[:200]
+
+
+def _not_the_api(base_url: str) -> str:
+    return f"What answers at {base_url} is no OpenAI-compatible server; check LLM_BASE_URL, which often ends in /v1."
 
 
 def _explained(error: Exception, base_url: str) -> str:
