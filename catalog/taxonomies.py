@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 SEPARATOR = " > "
 REQUEST_CHUNK = 2000
+QUESTION_LIMIT = 200
+DESCRIPTION_LIMIT = 2000
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ def import_taxonomy(
     A taxonomy is named by its slug or its name. Where labels are new or described anew, every item waits to be
     labelled against their taxonomy.
     """
+    if len(question) > QUESTION_LIMIT:
+        raise InvalidInputError(f"The question has {len(question):,} characters; at most {QUESTION_LIMIT} fit.")
     valid: dict[tuple[str, tuple[str, ...]], _LabelRow] = {}
     rejected: list[Rejection] = []
     for number, row in enumerate(rows, 1):
@@ -111,7 +115,11 @@ def _parsed(row: Mapping[str, str] | UnreadableRow, number: int) -> _LabelRow | 
     icon = clean_text(row.get("icon") or "").removeprefix("ti-")
     if len(icon) > 40:
         return Rejection(number, written[:200], "icon", "icon is longer than 40 characters; use a Tabler icon's name.")
-    return _LabelRow(slug, name[:100], path, clean_text(row.get("description") or ""), icon)
+    about = clean_text(row.get("description") or "")
+    if len(about) > DESCRIPTION_LIMIT:
+        message = f"description has {len(about):,} characters; at most {DESCRIPTION_LIMIT:,} fit. Shorten it."
+        return Rejection(number, written[:200], "description", message)
+    return _LabelRow(slug, name[:100], path, about, icon)
 
 
 def _taxonomy(slug: str, name: str, *, choice: str, question: str, description: str) -> Taxonomy:

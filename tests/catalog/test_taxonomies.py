@@ -100,6 +100,18 @@ def test_rows_that_cannot_be_read_are_named_and_the_others_kept():
     )
 
 
+def test_a_description_and_a_question_that_do_not_fit_are_refused(tmp_path):
+    report = import_taxonomy([label("Bread", description="x" * 2001), label("Tea", description="x" * 2000)])
+    assert [(rejection.row, rejection.message) for rejection in report.rejected] == [
+        (1, "description has 2,001 characters; at most 2,000 fit. Shorten it.")
+    ]
+    path = tmp_path / "labels.csv"
+    path.write_text("taxonomy,label\ndrinks,Tea\n")
+    with pytest.raises(CommandError, match="The question has 201 characters; at most 200 fit."):
+        call_command("import_taxonomy", str(path), question="x" * 201, stdout=StringIO())
+    assert not Taxonomy.objects.filter(slug="drinks").exists()
+
+
 def test_a_file_without_the_columns_is_refused(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("name,text\nBread,Loaves\n")
