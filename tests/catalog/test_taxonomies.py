@@ -74,7 +74,9 @@ def test_a_new_label_makes_items_wait_again_that_were_labelled_without_it():
     labelling.request_labels([item.pk])
     LabelRequest.objects.update(status="done", attempts=2, error="x")
     import_taxonomy([label("Bread"), label("Cheese"), label("Tea", taxonomy="drinks")])
-    assert list(LabelRequest.objects.order_by("taxonomy__slug").values_list("taxonomy__slug", "status", "attempts")) == [
+    assert list(
+        LabelRequest.objects.order_by("taxonomy__slug").values_list("taxonomy__slug", "status", "attempts")
+    ) == [
         ("drinks", "done", 2),
         ("groceries", "pending", 0),
     ]
@@ -107,7 +109,7 @@ def test_a_description_and_a_question_that_do_not_fit_are_refused(tmp_path):
     ]
     path = tmp_path / "labels.csv"
     path.write_text("taxonomy,label\ndrinks,Tea\n")
-    with pytest.raises(CommandError, match="The question has 201 characters; at most 200 fit."):
+    with pytest.raises(CommandError, match=r"The question has 201 characters; at most 200 fit\."):
         call_command("import_taxonomy", str(path), question="x" * 201, stdout=StringIO())
     assert not Taxonomy.objects.filter(slug="drinks").exists()
 
