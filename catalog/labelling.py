@@ -15,7 +15,6 @@ import numpy as np
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count
 from numpy.typing import NDArray
 
 from catalog import asking, shortlist, suggestions
@@ -98,7 +97,7 @@ def request_again(requests: LabelRequestQuerySet) -> int:
 
 
 def counts() -> LabellingCounts:
-    found = dict(LabelRequest.objects.values_list("status").annotate(n=Count("pk")).order_by())
+    found = LabelRequest.objects.all().count_by_status()
     return LabellingCounts(**{name: found.get(status, 0) for name, status in _STATUS_NAMES.items()})
 
 

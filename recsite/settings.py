@@ -7,7 +7,6 @@ Where DATABASE_URL, BROKER_URL or LLM_BASE_URL is not set, the addresses of the 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -234,7 +233,6 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
 }
-API_KEY_CUSTOM_HEADER = "HTTP_X_API_KEY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
 # ---------------------------------------------------------------- language, time, files
@@ -294,7 +292,6 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # ---------------------------------------------------------------- logging
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
-TESTING = "pytest" in sys.modules
 from recsite.appearance import UNFOLD  # noqa: E402, F401
 from recsite.operations.logs import logging_config  # noqa: E402  (settings must exist before logging is described)
 

@@ -28,32 +28,9 @@ from tests.factories import (
     StrategyFactory,
     TaxonomyFactory,
 )
+from tests.pages import change_url, list_url, told
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture()
-def staff():
-    return StaffFactory()
-
-
-@pytest.fixture()
-def admin(staff):
-    client = Client()
-    client.force_login(staff)
-    return client
-
-
-def list_url(model: str) -> str:
-    return reverse(f"admin:{model}_changelist")
-
-
-def change_url(model: str, row) -> str:
-    return reverse(f"admin:{model}_change", args=[row.pk])
-
-
-def told(response) -> list[str]:
-    return [str(message) for message in response.context["messages"]]
 
 
 LISTS = {
