@@ -226,5 +226,5 @@ def ask_for_labels(taxonomy_ids: list[int]) -> int:
             log.warning("bell_not_rung", task="label_waiting_items", reason=str(error))
 
     if ids:
-        transaction.on_commit(ring)
+        transaction.on_commit(ring, robust=True)
     return len(ids)

@@ -180,7 +180,7 @@ def run_again(job: Job) -> None:
     if job.kind not in TASKS:
         raise ConflictError(f"Job {job.pk} was run by a command ({job.kind}); run that command again.")
     retry(job)
-    transaction.on_commit(lambda: ring(job))
+    transaction.on_commit(lambda: ring(job), robust=True)
 
 
 def ring(job: Job) -> None:
