@@ -201,3 +201,12 @@ def test_something_else_that_answers_at_the_address_counts_as_unreachable(server
     with pytest.raises(UnavailableError) as refused:
         model.first_token_probabilities(PROMPT, ("A", "B"))
     assert refused.value.message == words
+
+
+def test_a_password_in_the_address_is_not_told():
+    model = OpenAiCompatibleChatModel(
+        base_url="http://me:hush@127.0.0.1:1/v1", api_key="k", model="m", timeout_s=1.0, concurrency=1
+    )
+    assert model.status().detail == (
+        "The language model at http://127.0.0.1:1/v1 does not answer; start it, or check LLM_BASE_URL."
+    )
