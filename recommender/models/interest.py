@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from django.conf import settings
 from django.db import connection, models
+from pgvector import HalfVector
 from pgvector.django import HalfVectorField
 
 from catalog.models import Item, Label
@@ -14,7 +15,7 @@ from recommender.models.user import EndUser
 
 NEAREST_SQL = """
     SELECT found.item_id, v.position, 1 - found.distance
-    FROM recommender_interestvector v
+    FROM unnest(%s::int[], %s::halfvec[]) v (position, vector)
     CROSS JOIN LATERAL (
         SELECT e.item_id, e.vector <=> v.vector AS distance
         FROM catalog_itemembedding e JOIN catalog_item i ON i.id = e.item_id
@@ -22,9 +23,10 @@ NEAREST_SQL = """
         ORDER BY e.vector <=> v.vector, e.item_id
         LIMIT %s
     ) found
-    WHERE v.user_id = %s
     ORDER BY v.position, found.distance, found.item_id
 """
+# No index knows the order by a sum, so every row that passes the filter is compared, whatever the planner's settings.
+EXACT_SQL = NEAREST_SQL.replace("ORDER BY e.vector <=> v.vector,", "ORDER BY (e.vector <=> v.vector) + 0,")
 NEW_SQL = """
     SELECT fresh.id
     FROM (
@@ -38,7 +40,7 @@ NEW_SQL = """
         ORDER BY newest.created_at DESC, newest.id DESC LIMIT %s
     ) fresh
     JOIN catalog_itemembedding e ON e.item_id = fresh.id
-    LEFT JOIN recommender_interestvector v ON v.user_id = %s
+    LEFT JOIN unnest(%s::halfvec[]) v (vector) ON true
     GROUP BY fresh.id
     ORDER BY min(e.vector <=> v.vector) NULLS LAST, fresh.id DESC
     LIMIT %s
@@ -47,48 +49,62 @@ NEW_AMONG_NEWEST = 5_000
 NEW_COMPARED = 500
 
 
-class InterestVectorQuerySet(models.QuerySet["InterestVector"]):
-    def nearest_items(
-        self, user_id: int, n: int, *, interests: int, without: Sequence[int] = ()
-    ) -> list[tuple[int, int, float]]:
-        """(item, position, similarity -1..1): the n recommendable items closest to each of the user's `interests`.
+def _packed(interests: Sequence[InterestVector]) -> list[str]:
+    return [HalfVector(interest.vector).to_text() for interest in interests]
 
-        The index is asked to go on until n rows passed the filter. Where it gives up before (a selective filter), the
-        scan is repeated without it: exact, and for selective filters faster. See docs/decisions/0003.
+
+class InterestVectorQuerySet(models.QuerySet["InterestVector"]):
+    """Interests are given as they were read: a rebuild between two of these queries must not mix two versions."""
+
+    def nearest_items(
+        self, interests: Sequence[InterestVector], n: int, *, without: Sequence[int] = ()
+    ) -> list[tuple[int, int, float]]:
+        """(item, position, similarity -1..1): the n recommendable items closest to each of these interests.
+
+        The index is asked to go on until n rows passed the filter. Where it gives up before (a selective filter, or
+        many deleted rows), every row is compared: exact, and for selective filters faster. See docs/decisions/0003.
         """
-        parameters = (list(without), n, user_id)
+        positions = [interest.position for interest in interests]
+        parameters = (positions, _packed(interests), list(without), n)
         with complete_vector_scan(n + len(without)), connection.cursor() as cursor:
             cursor.execute(NEAREST_SQL, parameters)
             rows = cursor.fetchall()
-            if len(rows) < n * interests:
-                cursor.execute("SET LOCAL enable_indexscan = off")
-                cursor.execute(NEAREST_SQL, parameters)
+            if len(rows) < n * len(interests):
+                cursor.execute(EXACT_SQL, parameters)
                 rows = cursor.fetchall()
-                cursor.execute("SET LOCAL enable_indexscan = DEFAULT")
         return rows
 
-    def closest(self, user_id: int, item_ids: Sequence[int]) -> list[tuple[int, int, float]]:
+    def closest(self, interests: Sequence[InterestVector], item_ids: Sequence[int]) -> list[tuple[int, int, float]]:
         """(item, position, closeness) of the interest each item fits best; closeness = cosine * √(its share)."""
         with connection.cursor() as cursor:
             cursor.execute(
                 """
                 SELECT DISTINCT ON (e.item_id) e.item_id, v.position,
                        (1 - (e.vector <=> v.vector)) * sqrt(v.weight) AS closeness
-                FROM recommender_interestvector v, catalog_itemembedding e
-                WHERE v.user_id = %s AND e.item_id = ANY(%s::bigint[])
+                FROM unnest(%s::int[], %s::halfvec[], %s::float8[]) v (position, vector, weight),
+                     catalog_itemembedding e
+                WHERE e.item_id = ANY(%s::bigint[])
                 ORDER BY e.item_id, closeness DESC, v.position
                 """,
-                [user_id, list(item_ids)],
+                [
+                    [interest.position for interest in interests],
+                    _packed(interests),
+                    [interest.weight for interest in interests],
+                    list(item_ids),
+                ],
             )
             return cursor.fetchall()
 
-    def new_items(self, user_id: int | None, n: int, *, below_users: int, without: Sequence[int] = ()) -> list[int]:
+    def new_items(
+        self, interests: Sequence[InterestVector], n: int, *, below_users: int, without: Sequence[int] = ()
+    ) -> list[int]:
         """Recommendable items that fewer than `below_users` users took, the closest to any interest first.
 
         Among the newest of the catalog only; for a user without interests the newest come first.
         """
+        parameters = (NEW_AMONG_NEWEST, below_users, list(without), NEW_COMPARED, _packed(interests), n)
         with connection.cursor() as cursor:
-            cursor.execute(NEW_SQL, [NEW_AMONG_NEWEST, below_users, list(without), NEW_COMPARED, user_id, n])
+            cursor.execute(NEW_SQL, parameters)
             return [item_id for (item_id,) in cursor.fetchall()]
 
 
