@@ -69,7 +69,7 @@ def rebuild_statistics(*, on_progress: OnProgress | None = None) -> int:
 
 def neighbours_of(external_id: str, *, n: int) -> list[Neighbour]:
     """The n strongest neighbours of the item that may be shown. Raises NotFoundError where there is no such item."""
-    item = Item.objects.filter(external_id=external_id).only("id").first()
+    item = None if "\x00" in external_id else Item.objects.filter(external_id=external_id).only("id").first()
     if item is None:
         raise NotFoundError(f"There is no item {external_id!r}.")
     return list(Neighbour.objects.strongest_of(item.pk, n))

@@ -19,6 +19,7 @@ from recommender.candidates import Pool, UserState
 from recommender.explanations import ScorePart
 from recommender.models import EndUser, ItemStatistics, Slate, SlateItem, Strategy
 from recommender.strategies import Recipe, live_strategy, recipe_of
+from recommender.users import checked_id
 from recsite.operations.errors import InvalidInputError
 
 log = structlog.get_logger(__name__)
@@ -67,7 +68,9 @@ def recommend(
     Raises InvalidInputError where n is not within 1..100 or the id is empty or too long.
     """
     started = time.perf_counter()
-    _check(user_external_id, n)
+    if not 1 <= n <= MAX_N:
+        raise InvalidInputError(f"n is {n}; ask for 1 to {MAX_N} items.")
+    user_external_id = checked_id(user_external_id)
     strategy = strategy or live_strategy()
     recipe = recipe_of(strategy)
     if repeats is not None:
@@ -95,13 +98,6 @@ def recommend(
         took_ms=took_ms,
         items=ranked,
     )
-
-
-def _check(user_external_id: str, n: int) -> None:
-    if not 1 <= n <= MAX_N:
-        raise InvalidInputError(f"n is {n}; ask for 1 to {MAX_N} items.")
-    if not user_external_id or len(user_external_id) > 200 or "\x00" in user_external_id:
-        raise InvalidInputError("The user's id must have 1 to 200 characters, none of them NUL.")
 
 
 def _pick(pool: Pool, fused: fusion.Fused, state: UserState, recipe: Recipe, *, n: int) -> list[int]:

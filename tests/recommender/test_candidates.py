@@ -65,7 +65,7 @@ def test_nearest_items_are_n_and_exact_however_few_pass_the_filter(share):
 
 
 def test_nearest_items_are_complete_even_where_the_index_gives_up_early():
-    """The index stops after so many rows, deleted ones among them; here after one, and every other plan is disfavoured."""
+    """The index stops after so many rows, deleted ones too; here after one, and every other plan is disfavoured."""
     items, query = many_items(300, in_stock=lambda place: place % 3 == 0), unit_vector(777_777)
     interest = InterestVectorFactory(user=EndUserFactory(), medoid=items[0], vector=query)
     with connection.cursor() as cursor:

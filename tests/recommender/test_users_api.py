@@ -112,3 +112,20 @@ def test_erasing_needs_the_scope_write():
     reader = APIClient(headers={"X-API-Key": ApiKeyFactory(scopes=["read"]).secret})
     assert reader.delete(f"{URL}u1/").status_code == 403
     assert EndUser.objects.count() == 1
+
+
+@pytest.mark.parametrize("external_id", ["a%00b", "x" * 201, "%20"])
+def test_an_id_that_no_user_can_have_is_refused_by_every_method(client, external_id):
+    for method in (client.get, client.delete, client.put):
+        response = method(f"{URL}{external_id}/", {"attributes": {}} if method == client.put else None, format="json")
+        assert response.status_code == 400
+        assert "1 to 200 characters" in response.json()["errors"][0]["detail"]
+    assert EndUser.objects.count() == 0
+
+
+def test_spaces_around_an_id_are_left_out_everywhere_as_events_do(client):
+    assert client.put(f"{URL}%20u1%20/", {"attributes": {}}, format="json").status_code == 201
+    assert client.get(f"{URL}%20u1/").json()["external_id"] == "u1"
+    assert client.get(f"{URL}u1%20/recommendations/").json()["is_known_user"] is True
+    assert client.delete(f"{URL}%20u1/").status_code == 204
+    assert EndUser.objects.count() == 0
