@@ -65,6 +65,10 @@ def erase(external_id: str) -> Erased:
     """
     external_id = checked_id(external_id)
     with transaction.atomic():
+        # A rebuild that is under way ends first: it would else write interests of a user who is gone, and fail with
+        # everybody it rebuilds at once.
+        known = EndUser.objects.filter(external_id=external_id)
+        EndUser.objects.lock_interests(list(known.values_list("pk", flat=True)))
         user = EndUser.objects.select_for_update().filter(external_id=external_id).first()
         slates = Slate.objects.filter(user_external_id=external_id)
         erased = Erased(

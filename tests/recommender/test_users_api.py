@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import threading
+
 import pytest
+from django.db import OperationalError, connection, transaction
 from django.db.models import Model
 from rest_framework.test import APIClient
 
@@ -128,4 +131,33 @@ def test_spaces_around_an_id_are_left_out_everywhere_as_events_do(client):
     assert client.get(f"{URL}%20u1/").json()["external_id"] == "u1"
     assert client.get(f"{URL}u1%20/recommendations/").json()["is_known_user"] is True
     assert client.delete(f"{URL}%20u1/").status_code == 204
+    assert EndUser.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_erasing_waits_for_a_rebuild_that_is_under_way():
+    """A rebuild of a hundred users would else fail with the one who is gone."""
+    user = EndUserFactory(external_id="u1")
+    locked, release = threading.Event(), threading.Event()
+
+    def rebuild() -> None:
+        with transaction.atomic():
+            EndUser.objects.lock_interests([user.pk])
+            locked.set()
+            release.wait(10)
+        connection.close()
+
+    worker = threading.Thread(target=rebuild)
+    worker.start()
+    assert locked.wait(10)
+    try:
+        with pytest.raises(OperationalError, match="lock timeout"), transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '100ms'")
+            users.erase("u1")
+    finally:
+        release.set()
+        worker.join()
+    assert EndUser.objects.get() == user
+    users.erase("u1")
     assert EndUser.objects.count() == 0
