@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Prefetch, prefetch_related_objects
 
 from catalog.models import Item, ItemEmbedding, ItemLabel
@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 MAX_N = 100
 STRANGER_SHARE_PER_LABEL = 0.17
+NOTHING_SPEAKS = "No event of this user speaks for an item yet"
 
 __all__ = ["MAX_N", "RankedItem", "Recipe", "RecommendedList", "ScorePart", "recommend"]
 
@@ -83,7 +84,7 @@ def recommend(
     ranked = _rank(pool, places, fused, state)
 
     took_ms = (time.perf_counter() - started) * 1000
-    slate = _record(user_external_id, n, strategy, state, ranked, took_ms) if record else None
+    slate = _record_if_still_there(user_external_id, n, strategy, state, ranked, took_ms) if record else None
     log.info(
         "recommended", user=state.user.pk if state.user else None, n=n, items=len(ranked), took_ms=round(took_ms, 1)
     )
@@ -130,6 +131,22 @@ def _rank(pool: Pool, places: Sequence[int], fused: fusion.Fused, state: UserSta
         item = by_id[int(pool.ids[place])]
         ranked.append(RankedItem(position, item, score, parts, explanations.sentences(parts)))
     return tuple(ranked)
+
+
+def _record_if_still_there(
+    user_external_id: str,
+    n: int,
+    strategy: Strategy,
+    state: UserState,
+    ranked: Sequence[RankedItem],
+    took_ms: float,
+) -> Slate | None:
+    """None where the user was erased, or an item deleted, while the list was made: nothing is kept of them."""
+    try:
+        return _record(user_external_id, n, strategy, state, ranked, took_ms)
+    except IntegrityError:
+        log.warning("slate_not_kept", user=state.user.pk if state.user else None)
+        return None
 
 
 @transaction.atomic
@@ -184,7 +201,8 @@ def _notice(state: UserState, *, n: int, found: int) -> str:
     if state.user is None:
         notices.append("Nobody knows this user yet: popular and new items, spread over the labels.")
     elif not state.has_history:
-        notices.append("This user has no events yet: popular and new items, spread over the labels.")
+        lacking = "This user has no events yet" if state.user.last_event_id is None else NOTHING_SPEAKS
+        notices.append(f"{lacking}: popular and new items, spread over the labels.")
     elif state.events_behind:
         events = "1 event" if state.events_behind == 1 else f"{state.events_behind:,} events"
         notices.append(f"The interests are {events} behind; a rebuild is on its way.")
