@@ -48,8 +48,8 @@ def explain(pool: Pool, places: Sequence[int], fused: Fused, state: UserState) -
 
 
 def sentences(parts: Iterable[ScorePart]) -> tuple[str, ...]:
-    """Words of the parts that raise the item, strongest first."""
-    raising = sorted((part for part in parts if part.contribution > 0), key=lambda part: -part.contribution)
+    """Words of the parts that raise the item by what two decimals can show, strongest first."""
+    raising = sorted((part for part in parts if part.contribution >= 0.005), key=lambda part: -part.contribution)
     return tuple(part.words for part in raising if part.words)
 
 
@@ -85,17 +85,16 @@ def _neighbour_words(evidence: Mapping[str, object]) -> str:
 def _interest_words(evidence: Mapping[str, object]) -> str:
     if "medoid" not in evidence:
         return ""
-    behind = [title for title in _titles(evidence) if title != evidence["medoid"]]
-    listed = f": {', '.join(behind)}" if behind else ""
-    return f"Close to your interest around {evidence['medoid']}{listed}."
+    titles = dict.fromkeys([str(evidence["medoid"]), *_titles(evidence)])
+    return f"Resembles what was taken before: {'; '.join(titles)}."
 
 
 def _label_words(evidence: Mapping[str, object]) -> str:
     if "label" not in evidence:
         return ""
     behind = _titles(evidence)
-    listed = f": {', '.join(behind)}" if behind else ""
-    return f"Fits your interest {evidence['label']}{listed}."
+    listed = f": {'; '.join(behind)}" if behind else ""
+    return f"Fits the interest in {evidence['label']}{listed}."
 
 
 def _popular_words(evidence: Mapping[str, object]) -> str:

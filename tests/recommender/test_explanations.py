@@ -24,11 +24,16 @@ def item(title, **more):
         (
             "interest",
             {"medoid": "Flour", "items": [item("Yeast"), item("Sugar"), item("Flour")]},
-            "Close to your interest around Flour: Yeast, Sugar.",
+            "Resembles what was taken before: Flour; Yeast; Sugar.",
         ),
-        ("interest", {"medoid": "Flour", "items": []}, "Close to your interest around Flour."),
+        ("interest", {"medoid": "Flour", "items": []}, "Resembles what was taken before: Flour."),
         ("interest", {}, ""),
-        ("label_affinity", {"label": "Baking", "items": [item("Yeast")]}, "Fits your interest Baking: Yeast."),
+        (
+            "label_affinity",
+            {"label": "Baking", "items": [item("Yeast, 7 g"), item("Flour, 5 lb")]},
+            "Fits the interest in Baking: Yeast, 7 g; Flour, 5 lb.",
+        ),
+        ("label_affinity", {"label": "Baking", "items": []}, "Fits the interest in Baking."),
         ("label_affinity", {}, ""),
         ("popular", {"recent_users": 312, "users": 900}, "312 users took it in the last 28 days."),
         ("popular", {"recent_users": 1, "users": 1}, "1 user took it in the last 28 days."),
@@ -59,5 +64,6 @@ def test_sentences_are_those_that_raise_the_item_the_strongest_first():
         part("popular", 0.1, "Popular."),
         part("interest", 0.4, "Close."),
         part("a", 0.3, ""),
+        part("label_affinity", 0.004, "Fits."),
     )
     assert sentences(parts) == ("Close.", "Popular.")

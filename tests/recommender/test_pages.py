@@ -224,8 +224,8 @@ def test_score_bars_of_nothing_are_empty() -> None:
 
 def test_the_words_of_a_part_link_what_they_name_and_escape_the_rest() -> None:
     evidence = {"items": [{"external_id": "a/1", "title": "Milk <1%>"}], "label": "Dairy", "label_id": 7}
-    said = ScorePart("label_affinity", 1, 1, 1, 1, evidence, "Fits your interest Dairy: Milk <1%> & more.")
+    said = ScorePart("label_affinity", 1, 1, 1, 1, evidence, "Fits the interest in Dairy: Milk <1%> & more.")
     assert linked_words(said) == (
-        'Fits your interest <a href="/catalog/?label=7">Dairy</a>: '
+        'Fits the interest in <a href="/catalog/?label=7">Dairy</a>: '
         '<a href="/catalog/a/1/">Milk &lt;1%&gt;</a> &amp; more.'
     )
