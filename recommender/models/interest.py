@@ -95,6 +95,25 @@ class InterestVectorQuerySet(models.QuerySet["InterestVector"]):
             )
             return cursor.fetchall()
 
+    def most_like(self, pairs: Sequence[tuple[int, int]], n: int) -> list[tuple[int, int]]:
+        """Of (item, other item) pairs each item's n closest others, closest first; those without a vector left out."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT item_id, other_id FROM (
+                    SELECT pair.item_id, pair.other_id, row_number() OVER (
+                        PARTITION BY pair.item_id ORDER BY e.vector <=> o.vector, pair.other_id
+                    ) AS place
+                    FROM unnest(%s::bigint[], %s::bigint[]) pair (item_id, other_id)
+                    JOIN catalog_itemembedding e ON e.item_id = pair.item_id
+                    JOIN catalog_itemembedding o ON o.item_id = pair.other_id
+                ) ranked
+                WHERE place <= %s ORDER BY item_id, place
+                """,
+                [[item_id for item_id, _ in pairs], [other_id for _, other_id in pairs], n],
+            )
+            return cursor.fetchall()
+
     def new_items(
         self, interests: Sequence[InterestVector], n: int, *, below_users: int, without: Sequence[int] = ()
     ) -> list[int]:
