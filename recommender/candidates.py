@@ -82,7 +82,7 @@ def user_state(user_external_id: str, recipe: Recipe) -> UserState:
     return UserState(
         user=user,
         as_of=as_of,
-        interests=tuple(InterestVector.objects.filter(user=user).order_by("position")),
+        interests=tuple(InterestVector.objects.filter(user=user).defer("vector").order_by("position")),
         interest_labels=tuple(
             InterestLabel.objects.filter(user=user).select_related("label").order_by("-weight", "label_id")
         ),

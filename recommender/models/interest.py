@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from django.conf import settings
 from django.db import connection, models
-from pgvector import HalfVector
 from pgvector.django import HalfVectorField
 
 from catalog.models import Item, Label
@@ -15,7 +14,7 @@ from recommender.models.user import EndUser
 
 NEAREST_SQL = """
     SELECT found.item_id, v.position, 1 - found.distance
-    FROM unnest(%s::int[], %s::halfvec[]) v (position, vector)
+    FROM recommender_interestvector v
     CROSS JOIN LATERAL (
         SELECT e.item_id, e.vector <=> v.vector AS distance
         FROM catalog_itemembedding e JOIN catalog_item i ON i.id = e.item_id
@@ -23,6 +22,7 @@ NEAREST_SQL = """
         ORDER BY e.vector <=> v.vector, e.item_id
         LIMIT %s
     ) found
+    WHERE v.id = ANY(%s::bigint[])
     ORDER BY v.position, found.distance, found.item_id
 """
 # No index knows the order by a sum, so every row that passes the filter is compared, whatever the planner's settings.
@@ -40,7 +40,7 @@ NEW_SQL = """
         ORDER BY newest.created_at DESC, newest.id DESC LIMIT %s
     ) fresh
     JOIN catalog_itemembedding e ON e.item_id = fresh.id
-    LEFT JOIN unnest(%s::halfvec[]) v (vector) ON true
+    LEFT JOIN recommender_interestvector v ON v.id = ANY(%s::bigint[])
     GROUP BY fresh.id
     ORDER BY min(e.vector <=> v.vector) NULLS LAST, fresh.id DESC
     LIMIT %s
@@ -49,12 +49,11 @@ NEW_AMONG_NEWEST = 5_000
 NEW_COMPARED = 500
 
 
-def _packed(interests: Sequence[InterestVector]) -> list[str]:
-    return [HalfVector(interest.vector).to_text() for interest in interests]
-
-
 class InterestVectorQuerySet(models.QuerySet["InterestVector"]):
-    """Interests are given as they were read: a rebuild between two of these queries must not mix two versions."""
+    """Queries are given the very rows that were read, not the user: a rebuild in between must not mix two versions.
+
+    Rows that a rebuild has replaced say nothing any more; the next list has the new ones.
+    """
 
     def nearest_items(
         self, interests: Sequence[InterestVector], n: int, *, without: Sequence[int] = ()
@@ -64,8 +63,7 @@ class InterestVectorQuerySet(models.QuerySet["InterestVector"]):
         The index is asked to go on until n rows passed the filter. Where it gives up before (a selective filter, or
         many deleted rows), every row is compared: exact, and for selective filters faster. See docs/decisions/0003.
         """
-        positions = [interest.position for interest in interests]
-        parameters = (positions, _packed(interests), list(without), n)
+        parameters = (list(without), n, [interest.pk for interest in interests])
         with complete_vector_scan(n + len(without)), connection.cursor() as cursor:
             cursor.execute(NEAREST_SQL, parameters)
             rows = cursor.fetchall()
@@ -81,17 +79,11 @@ class InterestVectorQuerySet(models.QuerySet["InterestVector"]):
                 """
                 SELECT DISTINCT ON (e.item_id) e.item_id, v.position,
                        (1 - (e.vector <=> v.vector)) * sqrt(v.weight) AS closeness
-                FROM unnest(%s::int[], %s::halfvec[], %s::float8[]) v (position, vector, weight),
-                     catalog_itemembedding e
-                WHERE e.item_id = ANY(%s::bigint[])
+                FROM recommender_interestvector v, catalog_itemembedding e
+                WHERE v.id = ANY(%s::bigint[]) AND e.item_id = ANY(%s::bigint[])
                 ORDER BY e.item_id, closeness DESC, v.position
                 """,
-                [
-                    [interest.position for interest in interests],
-                    _packed(interests),
-                    [interest.weight for interest in interests],
-                    list(item_ids),
-                ],
+                [[interest.pk for interest in interests], list(item_ids)],
             )
             return cursor.fetchall()
 
@@ -121,7 +113,8 @@ class InterestVectorQuerySet(models.QuerySet["InterestVector"]):
 
         Among the newest of the catalog only; for a user without interests the newest come first.
         """
-        parameters = (NEW_AMONG_NEWEST, below_users, list(without), NEW_COMPARED, _packed(interests), n)
+        ids = [interest.pk for interest in interests]
+        parameters = (NEW_AMONG_NEWEST, below_users, list(without), NEW_COMPARED, ids, n)
         with connection.cursor() as cursor:
             cursor.execute(NEW_SQL, parameters)
             return [item_id for (item_id,) in cursor.fetchall()]

@@ -95,7 +95,7 @@ def test_a_rebuild_or_a_deletion_in_the_middle_of_a_list_mixes_nothing():
     gone.delete()
     pool = candidates._scored([near.pk, gone_id], state, recipe, {})
     assert (pool.ids.tolist(), pool.titles) == ([near.pk], (near.title,))
-    assert (pool.raw["interest"].tolist(), pool.closest_interest.tolist()) == ([1.0], [0])
+    assert (pool.raw["interest"].tolist(), pool.closest_interest.tolist()) == ([0.0], [candidates.NO_INTEREST])
 
 
 def test_each_interest_proposes_its_own_items():
