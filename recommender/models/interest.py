@@ -89,6 +89,7 @@ class InterestVectorQuerySet(models.QuerySet["InterestVector"]):
 
     def most_like(self, pairs: Sequence[tuple[int, int]], n: int) -> list[tuple[int, int]]:
         """Of (item, other item) pairs each item's n closest others, closest first; those without a vector left out."""
+        items, others = [item_id for item_id, _ in pairs], [other_id for _, other_id in pairs]
         with connection.cursor() as cursor:
             cursor.execute(
                 """
@@ -97,12 +98,13 @@ class InterestVectorQuerySet(models.QuerySet["InterestVector"]):
                         PARTITION BY pair.item_id ORDER BY e.vector <=> o.vector, pair.other_id
                     ) AS place
                     FROM unnest(%s::bigint[], %s::bigint[]) pair (item_id, other_id)
-                    JOIN catalog_itemembedding e ON e.item_id = pair.item_id
-                    JOIN catalog_itemembedding o ON o.item_id = pair.other_id
+                    JOIN catalog_itemembedding e ON e.item_id = pair.item_id AND e.item_id = ANY(%s::bigint[])
+                    JOIN catalog_itemembedding o ON o.item_id = pair.other_id AND o.item_id = ANY(%s::bigint[])
                 ) ranked
                 WHERE place <= %s ORDER BY item_id, place
                 """,
-                [[item_id for item_id, _ in pairs], [other_id for _, other_id in pairs], n],
+                # The ids a second time and each once, or the planner reads every vector of the catalog.
+                [items, others, sorted(set(items)), sorted(set(others)), n],
             )
             return cursor.fetchall()
 
