@@ -140,7 +140,7 @@ class ItemAdmin(PageAdmin):
         obj.pk = Item.objects.only("pk").get(external_id=form.row()["external_id"]).pk
 
     def view_on_site(self, item: Item) -> str:
-        return f"/catalog/{item.external_id}/"
+        return reverse("item", args=[item.external_id])
 
     @display(description="Item", ordering="title")
     def shown_item(self, item: Item) -> SafeString:

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from catalog.models import Item
 from recommender import interests, neighbours, slates, users
 from recommender.models import Slate, SlateItem
 from recommender.slates import recommend
@@ -254,6 +255,19 @@ def test_a_length_out_of_range_is_refused_and_leaves_no_trace(shop, n):
 def test_an_impossible_user_id_is_refused(user):
     with pytest.raises(InvalidInputError, match="1 to 200 characters"):
         recommend(user)
+
+
+def test_where_everything_is_taken_or_hidden_the_list_is_empty_and_says_so(shop):
+    user = EndUserFactory(external_id="keen")
+    take(user, *shop)
+    notice = "Only 0 of the 3 asked for: no more items may be shown to this user."
+    interests.rebuild(user.pk)
+    assert (recommend("keen", n=3).items, recommend("keen", n=3).notice) == ((), notice)
+    assert len(recommend("keen", n=30, repeats="allow").items) == 30
+    Item.objects.update(is_hidden=True)
+    assert (recommend("keen", n=3, repeats="allow").items, recommend("u0", n=3).items) == ((), ())
+    Item.objects.filter(external_id="i7").update(is_hidden=False)
+    assert ids(recommend("u0", n=3)) == ids(recommend("a stranger", n=3)) == ["i7"]
 
 
 def test_an_empty_catalog_gives_an_empty_list():
