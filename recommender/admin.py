@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
@@ -74,7 +75,7 @@ class EndUserAdmin(ReadOnlyAdmin):
     readonly_fields = ("shown_attributes", "freshness", "events_link")
 
     def view_on_site(self, user: EndUser) -> str:
-        return f"/users/{user.external_id}/"
+        return reverse("user", args=[user.external_id])
 
     @display(description="Last event", ordering="last_event_at")
     def shown_last_event(self, user: EndUser) -> SafeString:
@@ -96,7 +97,7 @@ class EndUserAdmin(ReadOnlyAdmin):
 
     @display(description="Events")
     def events_link(self, user: EndUser) -> SafeString:
-        return link(f"{reverse('admin:recommender_event_changelist')}?q={user.external_id}", "Events")
+        return link(f"{reverse('admin:recommender_event_changelist')}?{urlencode({'q': user.external_id})}", "Events")
 
     @display(description="Attributes")
     def shown_attributes(self, user: EndUser) -> SafeString:
