@@ -138,6 +138,9 @@ class ItemDetail(APIView):
         row = request.data
         if not isinstance(row, Mapping):
             raise exceptions.ValidationError("Send one object with the fields of an item.")
+        if external_id != external_id.strip():
+            # Rows are stored without, so the item would be written and not be found at this address.
+            raise exceptions.ValidationError({"external_id": ["It begins or ends with a space; take that out."]})
         if str(row.get("external_id", external_id)) != external_id:
             raise exceptions.ValidationError(
                 {"external_id": [f"It differs from the address, {external_id!r}; an item's id cannot change."]}

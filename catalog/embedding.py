@@ -115,29 +115,40 @@ def _embed_chunk(item_ids: Sequence[int], embedder: Embedder) -> int:
 def embed_labels(taxonomy_id: int, *, embedder: Embedder | None = None) -> int:
     """Store a vector for each assignable label of this taxonomy whose name or description is new to the model."""
     labels = list(Label.objects.filter(taxonomy_id=taxonomy_id).assignable().order_by("pk"))
-    texts = {
-        label.pk: [*_phrasings(label.name), *([label.description] if label.description else [])] for label in labels
-    }
+    texts = {label.pk: _label_texts(label.name, label.description) for label in labels}
     hashes = {pk: text_hash("\n".join(lines) + f"\n{DESCRIPTION_WEIGHT}") for pk, lines in texts.items()}
     known = set(LabelEmbedding.objects.filter(label__in=labels).values_list("label_id", "text_hash"))
     stale = [pk for pk, key in hashes.items() if (pk, key) not in known]
     if not stale:
         return 0
     embedder = embedder or get_embedder()
-    vectors = iter(embedder.embed([normalise(line) for pk in stale for line in texts[pk]]))
-    rows = []
-    for pk in stale:
-        lines = [next(vectors) for _ in texts[pk]]
-        named = unit_rows(np.mean(lines[: len(LABEL_PHRASINGS)], axis=0))
-        described = lines[len(LABEL_PHRASINGS) :]
-        vector = unit_rows(named + DESCRIPTION_WEIGHT * described[0]) if described else named
-        rows.append(LabelEmbedding(label_id=pk, vector=vector, model=embedder.name, text_hash=hashes[pk]))
+    vectors = _label_vectors([texts[pk] for pk in stale], embedder)
+    rows = [
+        LabelEmbedding(label_id=pk, vector=vector, model=embedder.name, text_hash=hashes[pk])
+        for pk, vector in zip(stale, vectors, strict=True)
+    ]
     LabelEmbedding.objects.bulk_create(
         rows, update_conflicts=True, unique_fields=["label"], update_fields=["vector", "model", "text_hash"]
     )
     return len(rows)
 
 
-def _phrasings(name: str) -> list[str]:
+def label_vectors(labels: Sequence[tuple[str, str]], embedder: Embedder) -> NDArray[np.float32]:
+    """(n, dim), unit rows, of these (name, description): the phrasings of the name averaged, plus the description."""
+    return _label_vectors([_label_texts(name, description) for name, description in labels], embedder)
+
+
+def _label_vectors(texts: Sequence[Sequence[str]], embedder: Embedder) -> NDArray[np.float32]:
+    vectors = iter(embedder.embed([normalise(line) for lines in texts for line in lines]))
+    rows = []
+    for lines in texts:
+        own = [next(vectors) for _ in lines]
+        named = unit_rows(np.mean(own[: len(LABEL_PHRASINGS)], axis=0))
+        described = own[len(LABEL_PHRASINGS) :]
+        rows.append(unit_rows(named + DESCRIPTION_WEIGHT * described[0]) if described else named)
+    return np.stack(rows)
+
+
+def _label_texts(name: str, description: str) -> list[str]:
     words = name.replace("/", ", ").lower()
-    return [phrasing.format(words) for phrasing in LABEL_PHRASINGS]
+    return [*(phrasing.format(words) for phrasing in LABEL_PHRASINGS), *([description] if description else [])]

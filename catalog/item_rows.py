@@ -18,7 +18,8 @@ from django.core.validators import URLValidator
 from django.utils.dateparse import parse_datetime
 
 LIMITS = {"title": 500, "description": 20_000, "brand": 200, "product_type": 500, "link": 2000, "image_url": 2000}
-FIELDS = (*LIMITS, "price", "currency", "is_in_stock", "is_hidden", "attributes", "published_at")
+FLAGS = ("is_in_stock", "is_hidden")
+FIELDS = (*LIMITS, "price", "currency", *FLAGS, "attributes", "published_at")
 # What the API answers beside the fields: ignored when sent back, so that a GET can be edited and PUT.
 READ_ONLY = frozenset({"id", "labels", "embedding", "is_recommendable", "created_at", "updated_at", "text_hash"})
 ATTRIBUTES_LIMIT = 50_000
@@ -85,6 +86,8 @@ def parse_row(row: Mapping[str, object] | UnreadableRow, number: int, *, now: da
         values: dict[str, Any] = {}
         unknown: dict[str, Any] = {}
         for name, value in row.items():
+            if name in FLAGS and (value is None or (isinstance(value, str) and not value.strip())):
+                continue  # an empty cell decides nothing, least of all that what staff hid is shown again
             if name in PARSERS:
                 values[name] = PARSERS[name](name, value)
             elif name in LIMITS:
@@ -232,8 +235,6 @@ def parse_truth(name: str, value: object) -> bool:
         word = " ".join(value.replace("_", " ").replace("-", " ").lower().split())
         if word in TRUE_WORDS or word in FALSE_WORDS:
             return word in TRUE_WORDS
-    if value is None or value == "":
-        return name == "is_in_stock"
     raise _Wrong(name, f"{name} is {_shown(value)}; send true or false, or 'in stock' or 'out of stock'.")
 
 

@@ -238,7 +238,7 @@ def _ring_on_commit(item_ids: list[int]) -> None:
             # The rows are durable and the sweep rings again for them; the caller's work is done.
             log.warning("bell_not_rung", task="embed_items", items=len(item_ids), reason=str(error))
 
-    transaction.on_commit(ring)
+    transaction.on_commit(ring, robust=True)
 
 
 def _chunks(rows: Iterable[T], size: int) -> Iterator[list[T]]:

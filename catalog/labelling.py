@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import structlog
 from django.conf import settings
-from django.db.models import Count, QuerySet
+from django.db import transaction
 from numpy.typing import NDArray
 
 from catalog import asking, shortlist, suggestions
@@ -86,13 +86,18 @@ def request_labels(item_ids: Sequence[int], *, taxonomy_ids: Sequence[int] | Non
     return len(rows)
 
 
-def request_again(requests: QuerySet[LabelRequest]) -> int:
-    """Put failed or finished requests back to waiting: after a mended error, or for a new prompt or model."""
-    return requests.update(status=Status.PENDING, attempts=0, error="", claimed_until=None)
+def request_again(requests: LabelRequestQuerySet) -> int:
+    """Put failed or finished requests back to waiting: after a mended error, or for new labels, a new prompt or model.
+    What a worker is computing about them just now is not stored."""
+    with transaction.atomic():
+        ids = list(requests.locked().values_list("pk", flat=True))
+        return LabelRequest.objects.filter(pk__in=ids).update(
+            status=Status.PENDING, attempts=0, error="", claimed_until=None
+        )
 
 
 def counts() -> LabellingCounts:
-    found = dict(LabelRequest.objects.values_list("status").annotate(n=Count("pk")).order_by())
+    found = LabelRequest.objects.all().count_by_status()
     return LabellingCounts(**{name: found.get(status, 0) for name, status in _STATUS_NAMES.items()})
 
 
@@ -167,6 +172,8 @@ def _label_by_model(
     batch: list[LabelRequest], chat_model: ChatModel, embedder: Embedder
 ) -> tuple[LabellingReport, bool]:
     """What was done, and whether the model was there to the end."""
+    failed = _without_labels(batch)
+    batch = [request for request in batch if request.pk not in failed]
     copied = _copy(batch, chat_model)
     works = _works(batch, embedder, known=set(copied))
     answered, gone = asking.ask(works, chat_model)
@@ -183,7 +190,8 @@ def _label_by_model(
         failed=suggestions.fail(
             {request.pk: errors[_key(request)] for request in batch if _key(request) in errors},
             max_attempts=MAX_ATTEMPTS,
-        ),
+        )
+        + suggestions.fail(failed, max_attempts=1),
     )
     if gone is not None:
         log.warning("chat_model_unavailable", model=chat_model.name, reason=gone.message)

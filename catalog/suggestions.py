@@ -31,7 +31,8 @@ def store(
 ) -> int:
     """Store each answer for every request about that text, and set those requests' status. Returns how many.
 
-    A request that was finished or whose item got another text meanwhile is left alone, so storing twice is harmless.
+    A request that was finished, asked for anew, or whose item got another text meanwhile is left alone, so storing
+    twice is harmless.
     Labels that a person decided about are neither superseded nor suggested again.
     """
     with transaction.atomic():
@@ -43,7 +44,14 @@ def store(
             .select_related("taxonomy")
             .locked()
         )
-        locked = [request for request in locked if (request.text_hash, request.taxonomy_id) in answers]
+        # Who asks for it anew takes the claim away: the answer may be about labels that are no longer those.
+        claimed = {request.pk for request in requests if request.claimed_until is not None}
+        locked = [
+            request
+            for request in locked
+            if (request.text_hash, request.taxonomy_id) in answers
+            and (request.claimed_until is not None or request.pk not in claimed)
+        ]
         current: dict[tuple[int, int], list[ItemLabel]] = defaultdict(list)
         for row in ItemLabel.objects.of_items({request.item_id for request in locked}).current().locked():
             current[(row.item_id, row.taxonomy_id)].append(row)

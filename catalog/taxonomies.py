@@ -17,13 +17,15 @@ from catalog import labelling, tasks
 from catalog.feeds.tables import read_table
 from catalog.feeds.text import FeedError, read_head
 from catalog.item_rows import Rejection, UnreadableRow, clean_text
-from catalog.models import Item, Label, Taxonomy
+from catalog.models import Item, Label, LabelRequest, Taxonomy
 from recsite.operations.errors import InvalidInputError
 
 log = structlog.get_logger(__name__)
 
 SEPARATOR = " > "
 REQUEST_CHUNK = 2000
+QUESTION_LIMIT = 200
+DESCRIPTION_LIMIT = 2000
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ def import_taxonomy(
     A taxonomy is named by its slug or its name. Where labels are new or described anew, every item waits to be
     labelled against their taxonomy.
     """
+    if len(question) > QUESTION_LIMIT:
+        raise InvalidInputError(f"The question has {len(question):,} characters; at most {QUESTION_LIMIT} fit.")
     valid: dict[tuple[str, tuple[str, ...]], _LabelRow] = {}
     rejected: list[Rejection] = []
     for number, row in enumerate(rows, 1):
@@ -111,7 +115,11 @@ def _parsed(row: Mapping[str, str] | UnreadableRow, number: int) -> _LabelRow | 
     icon = clean_text(row.get("icon") or "").removeprefix("ti-")
     if len(icon) > 40:
         return Rejection(number, written[:200], "icon", "icon is longer than 40 characters; use a Tabler icon's name.")
-    return _LabelRow(slug, name[:100], path, clean_text(row.get("description") or ""), icon)
+    about = clean_text(row.get("description") or "")
+    if len(about) > DESCRIPTION_LIMIT:
+        message = f"description has {len(about):,} characters; at most {DESCRIPTION_LIMIT:,} fit. Shorten it."
+        return Rejection(number, written[:200], "description", message)
+    return _LabelRow(slug, name[:100], path, about, icon)
 
 
 def _taxonomy(slug: str, name: str, *, choice: str, question: str, description: str) -> Taxonomy:
@@ -205,7 +213,8 @@ def _path(parent: Label | None, name: str) -> str:
 
 
 def ask_for_labels(taxonomy_ids: list[int]) -> int:
-    """Every item waits to be labelled against these taxonomies. Returns how many items there are."""
+    """Every item waits to be labelled anew against these taxonomies. Returns how many items there are."""
+    labelling.request_again(LabelRequest.objects.filter(taxonomy_id__in=taxonomy_ids))
     ids = list(Item.objects.order_by("pk").values_list("pk", flat=True))
     for start in range(0, len(ids), REQUEST_CHUNK):
         labelling.request_labels(ids[start : start + REQUEST_CHUNK], taxonomy_ids=taxonomy_ids)
@@ -217,5 +226,5 @@ def ask_for_labels(taxonomy_ids: list[int]) -> int:
             log.warning("bell_not_rung", task="label_waiting_items", reason=str(error))
 
     if ids:
-        transaction.on_commit(ring)
+        transaction.on_commit(ring, robust=True)
     return len(ids)

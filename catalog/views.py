@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
-from catalog import browsing, labelling, review
+from catalog import browsing, items, labelling, review
 from catalog.models import Item, ItemLabel, Label, LabelRequest
 from recsite.operations.access import staff_of, staff_page
 from recsite.operations.errors import RecsiteError
@@ -80,9 +80,8 @@ def item_visibility(request: HttpRequest, pk: int) -> HttpResponse:
     """Hide an item from every list, or show it again; answers with the part of the page that asked."""
     found = get_object_or_404(Item.objects.for_tiles(), pk=pk)
     is_hidden = request.POST.get("is_hidden") == "true"
-    if is_hidden != found.is_hidden:
-        found.is_hidden = is_hidden
-        found.save(update_fields=["is_hidden", "updated_at"])
+    items.set_hidden([pk], hidden=is_hidden)
+    found.is_hidden = is_hidden
     if not wants_fragment(request):
         return redirect("item", external_id=found.external_id)
     is_head = request.POST.get("part") == "head"

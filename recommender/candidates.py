@@ -112,15 +112,12 @@ def gather(state: UserState, recipe: Recipe, *, n: int) -> Pool:
 def _proposals(state: UserState, recipe: Recipe, votes: Mapping[int, float], *, n: int) -> set[int]:
     """Item ids by source; a source whose weight is 0 proposes nothing, except popular, which fills up."""
     k = recipe.candidates_per_source
-    user_id = state.user.pk if state.user else None
     found: set[int] = set()
     if recipe.weights.get("neighbours"):
         found.update([item_id for item_id, vote in list(votes.items())[:k] if vote > 0])
-    if recipe.weights.get("interest") and state.interests and user_id is not None:
+    if recipe.weights.get("interest") and state.interests:
         each = max(10, k // len(state.interests))
-        nearest = InterestVector.objects.nearest_items(
-            user_id, each, interests=len(state.interests), without=state.excluded
-        )
+        nearest = InterestVector.objects.nearest_items(state.interests, each, without=state.excluded)
         found.update(item_id for item_id, _, _ in nearest)
     if recipe.weights.get("label_affinity") and state.interest_labels:
         label_ids = [interest.label_id for interest in state.interest_labels[:LABELS_ASKED]]
@@ -129,7 +126,7 @@ def _proposals(state: UserState, recipe: Recipe, votes: Mapping[int, float], *, 
     if recipe.weights.get("new") and recipe.new_below_users:
         found.update(
             InterestVector.objects.new_items(
-                user_id, k // 3 or 1, below_users=recipe.new_below_users, without=state.excluded
+                state.interests, k // 3 or 1, below_users=recipe.new_below_users, without=state.excluded
             )
         )
     found.update(ItemStatistics.objects.most_popular(max(k, n), without=state.excluded))
@@ -137,10 +134,11 @@ def _proposals(state: UserState, recipe: Recipe, votes: Mapping[int, float], *, 
 
 
 def _scored(item_ids: Sequence[int], state: UserState, recipe: Recipe, votes: Mapping[int, float]) -> Pool:
+    rows = ItemStatistics.objects.of_items(item_ids)
+    item_ids = [row[0] for row in rows]  # without those deleted since they were proposed
     ids = np.array(item_ids, dtype=np.int64)
     place_of = {item_id: place for place, item_id in enumerate(item_ids)}
     closeness, closest = _closeness(place_of, state)
-    rows = ItemStatistics.objects.of_items(item_ids)
     users = np.array([row[3] for row in rows], dtype=np.int64)
     labels = _labels(place_of)
     affinity = {interest.label_id: interest.weight for interest in state.interest_labels}
@@ -168,8 +166,8 @@ def _scored(item_ids: Sequence[int], state: UserState, recipe: Recipe, votes: Ma
 def _closeness(place_of: Mapping[int, int], state: UserState) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Each candidate's similarity to the interest it fits best, an interest counting by the root of its weight."""
     closeness, closest = np.zeros(len(place_of)), np.full(len(place_of), NO_INTEREST, dtype=np.int64)
-    if state.interests and state.user is not None:
-        for item_id, position, value in InterestVector.objects.closest(state.user.pk, list(place_of)):
+    if state.interests:
+        for item_id, position, value in InterestVector.objects.closest(state.interests, list(place_of)):
             closeness[place_of[item_id]], closest[place_of[item_id]] = value, position
     return closeness, closest
 

@@ -57,7 +57,7 @@ def record_events(
         written, late_duplicates = _write(rows, item_ids)
         user_ids = sorted({event.user_id for event in written})
         if ring and user_ids:
-            transaction.on_commit(lambda: _ring(user_ids))
+            transaction.on_commit(lambda: _ring(user_ids), robust=True)
     report = RecordReport(
         accepted=len(written),
         duplicates=(*duplicates, *late_duplicates),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from catalog.models import Item
 from recommender.algorithms.fusion import Fused
 from recommender.candidates import NO_INTEREST, Pool, UserState
-from recommender.models import Neighbour
+from recommender.models import InterestVector, Neighbour
 from recommender.strategies import SOURCES
 
 EVIDENCE_ITEMS = 3
@@ -34,7 +34,7 @@ class ScorePart:
 
 
 def explain(pool: Pool, places: Sequence[int], fused: Fused, state: UserState) -> list[tuple[ScorePart, ...]]:
-    """The parts of each of these candidates, largest contribution first. Two queries, however many there are."""
+    """The parts of each of these candidates, largest contribution first. Three queries, however many there are."""
     evidence = _Evidence.read(pool, places, state)
     return [
         tuple(
@@ -48,8 +48,8 @@ def explain(pool: Pool, places: Sequence[int], fused: Fused, state: UserState) -
 
 
 def sentences(parts: Iterable[ScorePart]) -> tuple[str, ...]:
-    """Words of the parts that raise the item, strongest first."""
-    raising = sorted((part for part in parts if part.contribution > 0), key=lambda part: -part.contribution)
+    """Words of the parts that raise the item by what two decimals can show, strongest first."""
+    raising = sorted((part for part in parts if part.contribution >= 0.005), key=lambda part: -part.contribution)
     return tuple(part.words for part in raising if part.words)
 
 
@@ -85,17 +85,16 @@ def _neighbour_words(evidence: Mapping[str, object]) -> str:
 def _interest_words(evidence: Mapping[str, object]) -> str:
     if "medoid" not in evidence:
         return ""
-    behind = [title for title in _titles(evidence) if title != evidence["medoid"]]
-    listed = f": {', '.join(behind)}" if behind else ""
-    return f"Close to your interest around {evidence['medoid']}{listed}."
+    titles = _titles(evidence) or [str(evidence["medoid"])]
+    return f"Resembles what was taken before: {'; '.join(titles)}."
 
 
 def _label_words(evidence: Mapping[str, object]) -> str:
     if "label" not in evidence:
         return ""
     behind = _titles(evidence)
-    listed = f": {', '.join(behind)}" if behind else ""
-    return f"Fits your interest {evidence['label']}{listed}."
+    listed = f": {'; '.join(behind)}" if behind else ""
+    return f"Fits the interest in {evidence['label']}{listed}."
 
 
 def _popular_words(evidence: Mapping[str, object]) -> str:
@@ -137,21 +136,25 @@ def _short(title: str, length: int = 60) -> str:
 
 @dataclass(frozen=True)
 class _Evidence:
-    """What the explanations of one list refer to, read at once. `ties`: by candidate id, its strongest neighbours."""
+    """What the explanations of one list refer to, read at once.
+
+    By candidate id, `ties`: its strongest neighbours; `alike`: what resembles it most of the interest it fits best.
+    """
 
     pool: Pool
     state: UserState
     ties: Mapping[int, list[tuple[int, int]]]
+    alike: Mapping[int, list[int]]
     named: Mapping[int, Mapping[str, object]]
 
     @classmethod
     def read(cls, pool: Pool, places: Sequence[int], state: UserState) -> _Evidence:
         picked = [int(pool.ids[place]) for place in places]
         ties = _strongest_ties(picked, state.recent_items)
+        alike = _most_alike(pool, places, state)
         needed = {item_id for tied in ties.values() for item_id, _ in tied}
-        for interest in state.interests:
-            needed.add(interest.medoid_id)
-            needed.update(event["item"] for event in interest.events[: EVIDENCE_ITEMS + 1])
+        needed.update(item_id for found in alike.values() for item_id in found)
+        needed.update(interest.medoid_id for interest in state.interests)
         for interest_label in state.interest_labels:
             needed.update(interest_label.items[:EVIDENCE_ITEMS])
         named = {
@@ -160,7 +163,7 @@ class _Evidence:
                 "id", "external_id", "title"
             )
         }
-        return cls(pool, state, ties, named)
+        return cls(pool, state, ties, alike, named)
 
     def of(self, source: str, place: int) -> dict[str, object]:
         """JSON that says where the source's score came from."""
@@ -181,11 +184,10 @@ class _Evidence:
         if position == NO_INTEREST:
             return {}
         interest = next(each for each in self.state.interests if each.position == position)
-        behind = [event["item"] for event in interest.events if event["item"] != interest.medoid_id]
         return {
             "position": position,
             "medoid": _short(str(self.named[interest.medoid_id]["title"])),
-            "items": self._items(behind),
+            "items": self._items(self.alike.get(int(self.pool.ids[place]), [])),
         }
 
     def _label(self, place: int) -> dict[str, object]:
@@ -203,6 +205,20 @@ class _Evidence:
             if item_id in self.named:
                 items.setdefault(self.named[item_id]["title"], dict(self.named[item_id]))
         return list(items.values())[:EVIDENCE_ITEMS]
+
+
+def _most_alike(pool: Pool, places: Sequence[int], state: UserState) -> dict[int, list[int]]:
+    """For each picked item those events' items, of the interest it fits best, that it resembles most."""
+    behind = {each.position: [event["item"] for event in each.events] for each in state.interests}
+    pairs = [
+        (int(pool.ids[place]), item_id)
+        for place in places
+        for item_id in behind.get(int(pool.closest_interest[place]), [])
+    ]
+    alike: dict[int, list[int]] = defaultdict(list)
+    for item_id, other_id in InterestVector.objects.most_like(pairs, 2 * EVIDENCE_ITEMS):
+        alike[item_id].append(other_id)
+    return alike
 
 
 def _strongest_ties(picked: Sequence[int], recent_items: Mapping[int, float]) -> dict[int, list[tuple[int, int]]]:

@@ -71,16 +71,21 @@ def rebuild_many(user_ids: Sequence[int], *, only_if_stale: bool = False) -> int
     return built
 
 
-def rebuild_all(*, on_progress: OnProgress | None = None) -> int:
-    """Rebuild every user who has events; vectors are read once. on_progress(done, total, message) after each chunk."""
+def rebuild_all(*, only_stale: bool = False, on_progress: OnProgress | None = None) -> int:
+    """Rebuild every user who has events, or those of them with new ones; vectors are read once.
+
+    on_progress(done, total, message) is told after each chunk of users.
+    """
     started = time.monotonic()
-    user_ids = list(EndUser.objects.filter(last_event_id__isnull=False).order_by("id").values_list("id", flat=True))
+    wanted = EndUser.objects.stale() if only_stale else EndUser.objects.filter(last_event_id__isnull=False)
+    user_ids = list(wanted.order_by("id").values_list("id", flat=True))
     vectors = Vectors.load()
-    built = 0
+    built = done = 0
     for chunk in _chunks(user_ids):
-        built += _rebuild_chunk(chunk, vectors=vectors, only_if_stale=False)
+        built += _rebuild_chunk(chunk, vectors=vectors, only_if_stale=only_stale)
+        done += len(chunk)
         if on_progress is not None:
-            on_progress(built, len(user_ids), "Building interests")
+            on_progress(done, len(user_ids), "Building interests")
     log.info("interests_rebuilt_for_all", users=built, seconds=round(time.monotonic() - started, 1))
     return built
 

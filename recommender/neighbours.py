@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from catalog.models import Item
 from recommender.algorithms import neighbours as algorithm
-from recommender.algorithms.interest import decay
+from recommender.algorithms.interest import EVENT_WEIGHTS, NEUTRAL_RATING, decay
 from recommender.algorithms.popularity import popularity
 from recommender.models import Event, ItemStatistics, Neighbour
 from recsite.operations.errors import NotFoundError
@@ -38,7 +38,7 @@ def rebuild_statistics(*, on_progress: OnProgress | None = None) -> int:
     started = time.monotonic()
     read_at = timezone.now()
     report(0, 3, "Reading events")
-    pairs = Event.objects.pairs()
+    pairs = Event.objects.pairs(EVENT_WEIGHTS, neutral_rating=NEUTRAL_RATING)
     as_of = Event.objects.newest_time() or timezone.now()
     user_ids, users = _indexed(row[0] for row in pairs)
     item_ids, items = _indexed(row[1] for row in pairs)
@@ -69,7 +69,7 @@ def rebuild_statistics(*, on_progress: OnProgress | None = None) -> int:
 
 def neighbours_of(external_id: str, *, n: int) -> list[Neighbour]:
     """The n strongest neighbours of the item that may be shown. Raises NotFoundError where there is no such item."""
-    item = Item.objects.filter(external_id=external_id).only("id").first()
+    item = None if "\x00" in external_id else Item.objects.filter(external_id=external_id).only("id").first()
     if item is None:
         raise NotFoundError(f"There is no item {external_id!r}.")
     return list(Neighbour.objects.strongest_of(item.pk, n))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Prefetch, prefetch_related_objects
 
 from catalog.models import Item, ItemEmbedding, ItemLabel
@@ -19,12 +19,14 @@ from recommender.candidates import Pool, UserState
 from recommender.explanations import ScorePart
 from recommender.models import EndUser, ItemStatistics, Slate, SlateItem, Strategy
 from recommender.strategies import Recipe, live_strategy, recipe_of
+from recommender.users import checked_id
 from recsite.operations.errors import InvalidInputError
 
 log = structlog.get_logger(__name__)
 
 MAX_N = 100
 STRANGER_SHARE_PER_LABEL = 0.17
+NOTHING_SPEAKS = "No event of this user speaks for an item yet"
 
 __all__ = ["MAX_N", "RankedItem", "Recipe", "RecommendedList", "ScorePart", "recommend"]
 
@@ -67,7 +69,9 @@ def recommend(
     Raises InvalidInputError where n is not within 1..100 or the id is empty or too long.
     """
     started = time.perf_counter()
-    _check(user_external_id, n)
+    if not 1 <= n <= MAX_N:
+        raise InvalidInputError(f"n is {n}; ask for 1 to {MAX_N} items.")
+    user_external_id = checked_id(user_external_id)
     strategy = strategy or live_strategy()
     recipe = recipe_of(strategy)
     if repeats is not None:
@@ -80,7 +84,7 @@ def recommend(
     ranked = _rank(pool, places, fused, state)
 
     took_ms = (time.perf_counter() - started) * 1000
-    slate = _record(user_external_id, n, strategy, state, ranked, took_ms) if record else None
+    slate = _record_if_still_there(user_external_id, n, strategy, state, ranked, took_ms) if record else None
     log.info(
         "recommended", user=state.user.pk if state.user else None, n=n, items=len(ranked), took_ms=round(took_ms, 1)
     )
@@ -95,13 +99,6 @@ def recommend(
         took_ms=took_ms,
         items=ranked,
     )
-
-
-def _check(user_external_id: str, n: int) -> None:
-    if not 1 <= n <= MAX_N:
-        raise InvalidInputError(f"n is {n}; ask for 1 to {MAX_N} items.")
-    if not user_external_id or len(user_external_id) > 200 or "\x00" in user_external_id:
-        raise InvalidInputError("The user's id must have 1 to 200 characters, none of them NUL.")
 
 
 def _pick(pool: Pool, fused: fusion.Fused, state: UserState, recipe: Recipe, *, n: int) -> list[int]:
@@ -134,6 +131,22 @@ def _rank(pool: Pool, places: Sequence[int], fused: fusion.Fused, state: UserSta
         item = by_id[int(pool.ids[place])]
         ranked.append(RankedItem(position, item, score, parts, explanations.sentences(parts)))
     return tuple(ranked)
+
+
+def _record_if_still_there(
+    user_external_id: str,
+    n: int,
+    strategy: Strategy,
+    state: UserState,
+    ranked: Sequence[RankedItem],
+    took_ms: float,
+) -> Slate | None:
+    """None where the user was erased, or an item deleted, while the list was made: nothing is kept of them."""
+    try:
+        return _record(user_external_id, n, strategy, state, ranked, took_ms)
+    except IntegrityError:
+        log.warning("slate_not_kept", user=state.user.pk if state.user else None)
+        return None
 
 
 @transaction.atomic
@@ -188,7 +201,8 @@ def _notice(state: UserState, *, n: int, found: int) -> str:
     if state.user is None:
         notices.append("Nobody knows this user yet: popular and new items, spread over the labels.")
     elif not state.has_history:
-        notices.append("This user has no events yet: popular and new items, spread over the labels.")
+        lacking = "This user has no events yet" if state.user.last_event_id is None else NOTHING_SPEAKS
+        notices.append(f"{lacking}: popular and new items, spread over the labels.")
     elif state.events_behind:
         events = "1 event" if state.events_behind == 1 else f"{state.events_behind:,} events"
         notices.append(f"The interests are {events} behind; a rebuild is on its way.")

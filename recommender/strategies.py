@@ -40,6 +40,8 @@ class Recipe:
 
 def recipe_from(values: Mapping[str, object]) -> Recipe:
     """A checked recipe. Raises InvalidInputError that names the field which is unknown or out of range."""
+    if not isinstance(values, Mapping):
+        raise InvalidInputError('A recipe must be an object, like {"repeats": "allow"}; {} is the default one.')
     known = {each.name for each in fields(Recipe)}
     if unknown := sorted(set(values) - known):
         raise InvalidInputError(f"A recipe has no field {unknown[0]!r}; it has {', '.join(sorted(known))}.")
@@ -47,9 +49,9 @@ def recipe_from(values: Mapping[str, object]) -> Recipe:
     if "weights" in values:
         recipe = replace(recipe, weights=_checked_weights(values["weights"]))
     for name in ("candidates_per_source", "history_events", "max_per_title"):
-        _require(_is_number(value := getattr(recipe, name)) and 1 <= value <= 1000, name, value, "1..1000")
+        _require_whole(name, getattr(recipe, name), 1, 1_000)
     for name in ("repeat_window_days", "new_below_users"):
-        _require(_is_number(value := getattr(recipe, name)) and value >= 0, name, value, "0 or more")
+        _require_whole(name, getattr(recipe, name), 0, 36_500)
     share = recipe.max_share_per_label
     _require(_is_number(share) and 0 < share <= 1, "max_share_per_label", share, "above 0, at most 1")
     explore = recipe.explore_share
@@ -74,6 +76,11 @@ def _checked_weights(values: object) -> dict[str, float]:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _require_whole(name: str, value: object, least: int, most: int) -> None:
+    is_valid = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+    _require(is_valid, name, value, f"a whole number, {least}..{most}")
 
 
 def _require(is_valid: bool, name: str, value: object, expected: str) -> None:

@@ -29,7 +29,8 @@ def rebuild_all_interests(job_id: int) -> None:
 
     with jobs.running(job_id) as progress:
         if progress is not None:
-            interests.rebuild_all(on_progress=progress.report)
+            only_stale = progress.job.parameters.get("only_stale", False)
+            interests.rebuild_all(only_stale=only_stale, on_progress=progress.report)
 
 
 @shared_task(name="recommender.tasks.rebuild_statistics_job")

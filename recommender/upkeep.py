@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 MOST_SINGLE_REBUILDS = 200
 EMBEDDED_WITHIN = timedelta(minutes=15)
 LABELS_SETTLE = timedelta(minutes=10)
+LABELS_AT_LATEST = timedelta(hours=1)
+RING_EXPIRES_S = 30  # the next sweep rings again; where workers are slow, older rings must not pile up
 QUEUED_TOO_LONG = timedelta(minutes=2)
 SLATES_DELETED_AT_ONCE = 5_000
 
@@ -45,17 +47,17 @@ def requeue_jobs() -> list[int]:
 
 
 def rebuild_stale_users() -> int:
-    """Users with events their interests do not know: one by one, or all in one job where there are too many."""
+    """Users with events their interests do not know: one by one, or in one job where there are too many."""
     stale = list(
         EndUser.objects.stale()
         .order_by("-last_event_at", "id")[: MOST_SINGLE_REBUILDS + 1]
         .values_list("pk", flat=True)
     )
     if len(stale) > MOST_SINGLE_REBUILDS:
-        request_rebuild_of_all("Rebuild interests: many users have new events")
+        _request("rebuild_interests", "Rebuild interests: many users have new events", only_stale=True)
         return len(stale)
     for user_id in stale:
-        tasks.rebuild_user_interests.delay(user_id)
+        tasks.rebuild_user_interests.apply_async([user_id], expires=RING_EXPIRES_S)
     if stale:
         log.info("stale_users_rung", users=len(stale))
     return len(stale)
@@ -69,23 +71,27 @@ def follow_new_embeddings() -> int:
     if len(user_ids) > MOST_SINGLE_REBUILDS:
         request_rebuild_of_all("Rebuild interests: many items have new vectors")
     elif user_ids:
-        tasks.refresh_user_interests.delay(user_ids)
+        tasks.refresh_user_interests.apply_async([user_ids], expires=RING_EXPIRES_S)
     return len(user_ids)
 
 
 def follow_new_labels() -> bool:
-    """Labels that were suggested or decided since the interests were last built for all; at most every ten minutes."""
-    last = (
-        Job.objects.filter(kind="rebuild_interests")
-        .order_by("-created_at")
-        .values_list("created_at", flat=True)
-        .first()
-    )
-    if last is not None and timezone.now() - last < LABELS_SETTLE:
-        return False
+    """Labels that were suggested or decided since the interests were last built for all.
+
+    The first ones after ten minutes; later ones when none has come for ten minutes, or after an hour at the latest:
+    labelling some thousand items takes an hour or more, and each rebuild takes a minute that labelling needs.
+    """
+    now = timezone.now()
+    of_all = Job.objects.filter(kind="rebuild_interests", parameters={}).order_by("-created_at")
+    last = of_all.values_list("created_at", flat=True).first()
     oldest = EndUser.objects.aggregate(built_at=Min("interests_built_at"))["built_at"]
     known_since = last or oldest
-    if known_since is None or not ItemLabel.objects.changed_since(known_since).exists():
+    if known_since is None or now - known_since < LABELS_SETTLE:
+        return False
+    if not ItemLabel.objects.changed_since(known_since).exists():
+        return False
+    is_unsettled = ItemLabel.objects.changed_since(now - LABELS_SETTLE).exists()
+    if last is not None and is_unsettled and now - last < LABELS_AT_LATEST:
         return False
     return request_rebuild_of_all("Rebuild interests: items have new labels") is not None
 
@@ -96,18 +102,18 @@ def request_rebuild_of_all(title: str) -> Job | None:
 
 
 def refresh_statistics() -> Job | None:
-    """Rebuild statistics where events came in since they were built."""
-    newest = Event.objects.order_by("-id").values_list("received_at", flat=True).first()
+    """Rebuild statistics where events that count in them came in since they were built."""
+    newest = Event.objects.telling().order_by("-id").values_list("received_at", flat=True).first()
     built_at = ItemStatistics.objects.order_by("item_id").values_list("built_at", flat=True).first()
     if newest is None or (built_at is not None and newest <= built_at):
         return None
     return _request("rebuild_statistics", "Rebuild statistics and neighbours")
 
 
-def _request(kind: str, title: str) -> Job | None:
+def _request(kind: str, title: str, **parameters: bool) -> Job | None:
     if Job.objects.active().filter(kind__in=[kind, "load_demo"]).exists():
         return None
-    job = jobs.create(kind, title)
+    job = jobs.create(kind, title, parameters=parameters)
     jobs.ring(job)
     return job
 

@@ -24,13 +24,19 @@ class Erased:
     slates: int
 
 
-def put(external_id: str, attributes: dict[str, Any]) -> tuple[EndUser, bool]:
-    """The user with exactly these attributes, and whether they are new. Raises InvalidInputError."""
+def checked_id(external_id: str) -> str:
+    """The id as events store it, without spaces around it. Raises InvalidInputError where no user can have it."""
     external_id = external_id.strip()
     if not external_id or len(external_id) > MAX_EXTERNAL_ID or "\x00" in external_id:
         raise InvalidInputError(
-            f"A user's id has 1 to {MAX_EXTERNAL_ID} characters; this one has {len(external_id):,}."
+            f"A user's id has 1 to {MAX_EXTERNAL_ID} characters, none of them NUL; this one has {len(external_id):,}."
         )
+    return external_id
+
+
+def put(external_id: str, attributes: dict[str, Any]) -> tuple[EndUser, bool]:
+    """The user with exactly these attributes, and whether they are new. Raises InvalidInputError."""
+    external_id = checked_id(external_id)
     text = json.dumps(attributes, ensure_ascii=False)
     if len(text.encode()) > MAX_ATTRIBUTES_BYTES:
         raise InvalidInputError(
@@ -44,7 +50,8 @@ def put(external_id: str, attributes: dict[str, Any]) -> tuple[EndUser, bool]:
 
 
 def get(external_id: str) -> EndUser:
-    """Raises NotFoundError."""
+    """Raises NotFoundError, and InvalidInputError where no user can have that id."""
+    external_id = checked_id(external_id)
     user = EndUser.objects.filter(external_id=external_id).first()
     if user is None:
         raise NotFoundError(f"There is no user {external_id!r}; a user appears with their first event, or by PUT.")
@@ -56,7 +63,12 @@ def erase(external_id: str) -> Erased:
 
     Slates served under this id before the user was known go too. Counts over all users change at their next rebuild.
     """
+    external_id = checked_id(external_id)
     with transaction.atomic():
+        # A rebuild that is under way ends first: it would else write interests of a user who is gone, and fail with
+        # everybody it rebuilds at once.
+        known = EndUser.objects.filter(external_id=external_id)
+        EndUser.objects.lock_interests(list(known.values_list("pk", flat=True)))
         user = EndUser.objects.select_for_update().filter(external_id=external_id).first()
         slates = Slate.objects.filter(user_external_id=external_id)
         erased = Erased(

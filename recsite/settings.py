@@ -7,7 +7,6 @@ Where DATABASE_URL, BROKER_URL or LLM_BASE_URL is not set, the addresses of the 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +31,36 @@ if PRODUCTION and DEBUG:
     raise ImproperlyConfigured("RECSITE_PRODUCTION and DJANGO_DEBUG are both on; switch one off.")
 
 
+NOT_OUR_HOME = f"{RECSITE_HOME} belongs to another account; run as that one, or set RECSITE_HOME to another directory."
+
+
 def _embedded(name: str) -> str:
     """The address of a running embedded service, or '' where `manage.py up` is not running."""
     try:
         services = json.loads((RECSITE_HOME / "run" / "services.json").read_text())
     except FileNotFoundError:
         return ""
+    except PermissionError:
+        raise ImproperlyConfigured(NOT_OUR_HOME) from None
     return str(services.get(name, ""))
 
 
 def _setting(name: str, default: str = "") -> str:
     return env.str(name, default="") or _embedded(name) or default
+
+
+def _whole(name: str, default: int) -> int:
+    try:
+        return int(env.int(name, default=default))
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} is {env.str(name)!r}; use a whole number.") from None
+
+
+def _seconds(name: str, default: float) -> float:
+    try:
+        return float(env.str(name, default=str(default)))
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} is {env.str(name)!r}; use a number of seconds.") from None
 
 
 def _secret_key() -> str:
@@ -52,7 +70,10 @@ def _secret_key() -> str:
         raise ImproperlyConfigured("SECRET_KEY is not set; production needs one of 50 random characters or more.")
     from recsite.operations.embedded.secrets import stored_secret
 
-    return stored_secret(RECSITE_HOME, "secret_key", length=64)
+    try:
+        return stored_secret(RECSITE_HOME, "secret_key", length=64)
+    except PermissionError:
+        raise ImproperlyConfigured(NOT_OUR_HOME) from None
 
 
 SECRET_KEY = _secret_key()
@@ -126,7 +147,9 @@ if not DATABASE_URL and PRODUCTION:
 DATABASES: dict[str, dict[str, Any]] = {
     "default": env.db_url_config(DATABASE_URL or "postgresql://recsite-is-not-running@127.0.0.1:1/recsite")
 }
-DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE_S", default=60)
+if DATABASES["default"].get("ENGINE") != "django.db.backends.postgresql":
+    raise ImproperlyConfigured("DATABASE_URL is no PostgreSQL address; use postgresql://user:password@host:5432/name.")
+DATABASES["default"]["CONN_MAX_AGE"] = _whole("CONN_MAX_AGE_S", 60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 # A plan prepared before hnsw.* settings change would be kept after it; see docs/decisions/0003.
 DATABASES["default"].setdefault("OPTIONS", {})["prepare_threshold"] = None
@@ -145,7 +168,7 @@ CELERY_TASK_PUBLISH_RETRY = True
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "visibility_timeout": env.int("CELERY_VISIBILITY_TIMEOUT_S", default=3600),
+    "visibility_timeout": _whole("CELERY_VISIBILITY_TIMEOUT_S", 3600),
     "unacked_restore_interval": 10,
     "unacked_restore_throttle": 1,
     "socket_connect_timeout": 2,
@@ -173,7 +196,7 @@ CELERY_BEAT_SCHEDULE = {
 CELERY_TIMEZONE = "UTC"
 
 # ---------------------------------------------------------------- recommendations
-SLATE_RETENTION_DAYS = env.int("SLATE_RETENTION_DAYS", default=90)
+SLATE_RETENTION_DAYS = _whole("SLATE_RETENTION_DAYS", 90)
 
 # ---------------------------------------------------------------- models
 EMBEDDING_DIM = 384
@@ -181,8 +204,8 @@ LLM_BASE_URL = "" if RECSITE_LLM == "off" else _setting("LLM_BASE_URL")
 LLM_API_KEY = _setting("LLM_API_KEY")
 LLM_MODEL = _setting("LLM_MODEL")
 LLM_MODEL_PATH = env.str("LLM_MODEL_PATH", default="")
-LLM_TIMEOUT_S = env.float("LLM_TIMEOUT_S", default=60.0)
-LLM_CONCURRENCY = env.int("LLM_CONCURRENCY", default=4)
+LLM_TIMEOUT_S = _seconds("LLM_TIMEOUT_S", 60.0)
+LLM_CONCURRENCY = _whole("LLM_CONCURRENCY", 4)
 
 # ---------------------------------------------------------------- API
 REST_FRAMEWORK = {
@@ -210,7 +233,6 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
 }
-API_KEY_CUSTOM_HEADER = "HTTP_X_API_KEY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
 # ---------------------------------------------------------------- language, time, files
@@ -244,7 +266,7 @@ SESSION_COOKIE_SECURE = PRODUCTION
 CSRF_COOKIE_SECURE = PRODUCTION
 SECURE_SSL_REDIRECT = PRODUCTION and env.bool("SSL_REDIRECT", default=True)
 SECURE_REDIRECT_EXEMPT = [r"^health/"]
-SECURE_HSTS_SECONDS = env.int("HSTS_S", default=31536000) if PRODUCTION else 0
+SECURE_HSTS_SECONDS = _whole("HSTS_S", 31536000) if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = PRODUCTION
 SECURE_HSTS_PRELOAD = PRODUCTION
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
@@ -270,7 +292,6 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # ---------------------------------------------------------------- logging
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
-TESTING = "pytest" in sys.modules
 from recsite.appearance import UNFOLD  # noqa: E402, F401
 from recsite.operations.logs import logging_config  # noqa: E402  (settings must exist before logging is described)
 

@@ -1,4 +1,4 @@
-"""What tests of pages share: who is signed in, how many queries a page takes, what a toast says."""
+"""What tests of pages share: who is signed in, how many queries a page takes, what a toast or the admin says."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import Model
 from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 HTMX = {"HX-Request": "true"}
 
@@ -42,6 +44,20 @@ def queries_of(client: Client, address: str, **headers: str) -> int:
 def toast_of(response: HttpResponse) -> dict[str, Any]:
     toast: dict[str, Any] = json.loads(response["HX-Trigger"])["toast"]
     return toast
+
+
+def list_url(model: str) -> str:
+    """The admin's list of "app_model"."""
+    return reverse(f"admin:{model}_changelist")
+
+
+def change_url(model: str, row: Model) -> str:
+    return reverse(f"admin:{model}_change", args=[row.pk])
+
+
+def told(response: Any) -> list[str]:
+    """What the admin's messages say."""
+    return [str(message) for message in response.context["messages"]]
 
 
 def text_of(response: HttpResponse) -> str:

@@ -30,7 +30,7 @@ def read(file: BinaryIO) -> Iterator[dict[str, object]]:
             raise FeedError("The file has no column external_id; its columns carry the field names of an item.")
         for batch in table.iter_batches(batch_size=BATCH):
             yield from batch.to_pylist()
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, OSError, OverflowError) as error:  # a damaged page, a time beyond Python's
         raise FeedError(f"This is not a readable Parquet file: {error}.") from None
 
 

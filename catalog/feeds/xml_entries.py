@@ -65,10 +65,9 @@ def read_entries(
     encoding = encoding_of(file)
     if declared and encoding in {"utf-8", "gb18030"}:
         encoding = declared[1].decode("ascii")
-    try:
-        decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
-    except LookupError:
-        raise FeedError(f"The XML declares the encoding {encoding!r}, which nobody knows; save it as UTF-8.") from None
+    if not _is_of_text(encoding):
+        raise FeedError(f"The XML declares the encoding {encoding!r}, which we do not read; save it as UTF-8.")
+    decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
     entries = _Entries(tags, name)
     parser = expat.ParserCreate("utf-8")
     parser.StartDoctypeDeclHandler = _refuse_doctype
@@ -85,6 +84,16 @@ def read_entries(
     except expat.ExpatError as error:
         raise FeedError(f"The XML is not well-formed: {error}; export the feed again.") from None
     yield from entries.done
+
+
+def _is_of_text(encoding: str) -> bool:
+    """Python also knows codecs that are no encoding of a file, such as zip, hex and idna."""
+    try:
+        b"<?".decode(encoding)
+        codecs.getincrementaldecoder(encoding)(errors="replace").decode(b"<?")
+    except (LookupError, ValueError):
+        return False
+    return True
 
 
 def _refuse_doctype(*_: object) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
-from django.db.models import Count, F, Q
+from django.db.models import Count, Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
@@ -59,8 +59,15 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
         )
 
     def answers_by_text(self, text_hashes: Iterable[str], *, model: str, prompt_version: str) -> ItemLabelQuerySet:
-        """What this model already said, with this prompt, about these texts, whichever item has them; newest first."""
+        """What this model already said, with this prompt, about these texts, whichever item has them; newest first.
+
+        Not of items that wait to be labelled anew: their labels, or what is asked, may have changed since.
+        """
+        done = LabelRequest.objects.filter(
+            item=OuterRef("item"), taxonomy=OuterRef("taxonomy"), status=LabelRequest.Status.DONE
+        )
         return self.filter(
+            Exists(done),
             item__text_hash__in=list(text_hashes),
             text_hash=F("item__text_hash"),
             source=ItemLabel.Source.LANGUAGE_MODEL,

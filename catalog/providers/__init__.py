@@ -90,13 +90,18 @@ def get_chat_model() -> ChatModel | None:
         return None
     with _lock:
         if _chat_model is None:
-            from catalog.providers.openai_compatible import OpenAiCompatibleChatModel
-
-            _chat_model = OpenAiCompatibleChatModel(
-                base_url=settings.LLM_BASE_URL,
-                api_key=settings.LLM_API_KEY,
-                model=settings.LLM_MODEL,
-                timeout_s=settings.LLM_TIMEOUT_S,
-                concurrency=settings.LLM_CONCURRENCY,
-            )
+            _chat_model = chat_model_at(settings.LLM_BASE_URL)
         return _chat_model
+
+
+def chat_model_at(base_url: str) -> ChatModel:
+    """A client of the server at this address, with the configured key, model, time-out and concurrency."""
+    from catalog.providers.openai_compatible import OpenAiCompatibleChatModel
+
+    return OpenAiCompatibleChatModel(
+        base_url=base_url,
+        api_key=settings.LLM_API_KEY,
+        model=settings.LLM_MODEL,
+        timeout_s=settings.LLM_TIMEOUT_S,
+        concurrency=settings.LLM_CONCURRENCY,
+    )

@@ -7,6 +7,7 @@ import math
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import structlog
 
@@ -21,6 +22,8 @@ RETRIES = 3
 TOP_LOGPROBS = 20  # the most that OpenAI and vLLM give
 # What one plain reply is worth where the server gives no probabilities; the rest is shared by the other options.
 VOTE = 0.8
+# What the client raises, besides its own errors, where a 200 holds a web page or other JSON than the API's.
+NOT_THE_API = (AttributeError, TypeError, ValueError)
 
 
 class OpenAiCompatibleChatModel:
@@ -28,6 +31,7 @@ class OpenAiCompatibleChatModel:
 
     def __init__(self, *, base_url: str, api_key: str, model: str, timeout_s: float, concurrency: int) -> None:
         self._base_url, self._api_key, self._model = base_url, api_key, model
+        self._shown_url = _without_password(base_url)
         self._timeout_s = timeout_s
         self._concurrency = max(1, concurrency)
         self._lock = threading.Lock()
@@ -61,9 +65,11 @@ class OpenAiCompatibleChatModel:
         except openai.APIStatusError as error:
             if error.status_code == 503:
                 return ModelStatus("loading", self.name, "The language model's server is up and loads its weights.")
-            return ModelStatus("unreachable", self.name, _explained(error, self._base_url))
+            return ModelStatus("unreachable", self.name, _explained(error, self._shown_url))
         except openai.OpenAIError as error:
-            return ModelStatus("unreachable", self.name, _explained(error, self._base_url))
+            return ModelStatus("unreachable", self.name, _explained(error, self._shown_url))
+        except NOT_THE_API:
+            return ModelStatus("unreachable", self.name, _not_the_api(self._shown_url))
         return ModelStatus("ready", self._model or (served[0] if served else self.name), "")
 
     def _probabilities(self, prompt: Prompt) -> dict[str, float] | None:
@@ -116,7 +122,7 @@ class OpenAiCompatibleChatModel:
 
         messages = [{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}]
         try:
-            return self._connected().chat.completions.create(
+            reply = self._connected().chat.completions.create(
                 model=self.name, messages=messages, temperature=0, **parameters
             )
         except openai.BadRequestError:
@@ -124,7 +130,12 @@ class OpenAiCompatibleChatModel:
         except openai.UnprocessableEntityError as error:
             raise InvalidInputError(f"The language model refused this prompt: {_short(error)}") from error
         except openai.OpenAIError as error:
-            raise UnavailableError(_explained(error, self._base_url)) from error
+            raise UnavailableError(_explained(error, self._shown_url)) from error
+        except NOT_THE_API as error:
+            raise UnavailableError(_not_the_api(self._shown_url)) from error
+        if not isinstance(getattr(reply, "choices", None), list):
+            raise UnavailableError(_not_the_api(self._shown_url))
+        return reply
 
     def _connected(self) -> Any:
         """The client: it retries connection errors, 408, 409, 429 and 5xx with exponential backoff and jitter."""
@@ -162,6 +173,16 @@ def _choice(reply: Any, options: Sequence[str]) -> str | None:
 
 def _short(error: Exception) -> str:
     return str(error).replace("\n", " ")[:200]
+
+
+def _without_password(address: str) -> str:
+    """What pages and logs may say of an address such as http://name:password@host/v1."""
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _not_the_api(base_url: str) -> str:
+    return f"What answers at {base_url} is no OpenAI-compatible server; check LLM_BASE_URL, which often ends in /v1."
 
 
 def _explained(error: Exception, base_url: str) -> str:

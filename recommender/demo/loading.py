@@ -54,7 +54,7 @@ def request(*, started_by: User | None = None) -> Job | None:
     if (under_way := Job.objects.active().filter(kind=KIND).first()) is not None:
         return under_way
     job = jobs.create(KIND, TITLE, started_by=started_by)
-    transaction.on_commit(lambda: _ring(job.pk))
+    transaction.on_commit(lambda: _ring(job.pk), robust=True)
     return job
 
 

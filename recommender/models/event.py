@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -140,34 +140,34 @@ class EventQuerySet(models.QuerySet["Event"]):
     def settled_items(self, user_id: int, *, as_of: datetime, window_days: int) -> list[int]:
         """Items the user took within the window, or ever asked to hide: not to be recommended again.
 
-        An item whose text reads the same as one they took counts as taken: to them it is the same thing.
+        So is an item whose text reads the same as one of these: to them it is the same thing. Window 0: taken ones may.
         """
-        taken = self.filter(
-            user_id=user_id, type=Event.Type.PURCHASE, occurred_at__gt=as_of - timedelta(days=window_days)
-        )
-        hidden = self.filter(user_id=user_id, type=Event.Type.HIDE)
-        reads_the_same = Item.objects.filter(text_hash__in=taken.values("item__text_hash"))
-        return sorted(
-            reads_the_same.order_by().values_list("pk", flat=True).union(hidden.values_list("item_id", flat=True))
-        )
+        settles = Q(type=Event.Type.HIDE)
+        if window_days:
+            settles |= Q(type=Event.Type.PURCHASE, occurred_at__gt=as_of - timedelta(days=window_days))
+        settled = self.filter(settles, user_id=user_id)
+        reads_the_same = Item.objects.filter(text_hash__in=settled.values("item__text_hash"))
+        return list(reads_the_same.order_by("pk").values_list("pk", flat=True))
 
-    def pairs(self) -> list[tuple[int, int, float, float, int]]:
+    def pairs(self, weights: Mapping[str, float], *, neutral_rating: float) -> list[tuple[int, int, float, float, int]]:
         """(user, item, first and last time as seconds since 1970, events) for each pair that a user liked or took.
 
-        Not where the last event takes it back: a purchase refunded or an item hidden is no pair.
+        `weights` says what an event of each type is worth; a rating counts by how far it is from the neutral one. A
+        pair whose events do not add up to more than 0 is none: taken and given back, rated low, hidden.
         """
         with connection.cursor() as cursor:
             cursor.execute(
                 """
-                SELECT user_id, item_id,
-                       extract(epoch FROM min(occurred_at))::float8, extract(epoch FROM max(occurred_at))::float8,
+                SELECT e.user_id, e.item_id,
+                       extract(epoch FROM min(e.occurred_at))::float8, extract(epoch FROM max(e.occurred_at))::float8,
                        count(*)
-                FROM recommender_event
-                WHERE type <> 'impression'
-                GROUP BY user_id, item_id
-                HAVING (array_agg(type ORDER BY occurred_at DESC, id DESC))[1]
-                       NOT IN ('hide', 'refund', 'remove_from_cart')
-                """
+                FROM recommender_event e
+                LEFT JOIN unnest(%s::varchar[], %s::float8[]) known (type, weight) ON known.type = e.type
+                WHERE e.type <> 'impression'
+                GROUP BY e.user_id, e.item_id
+                HAVING sum(CASE e.type WHEN 'rate' THEN (e.value - %s) / 2 ELSE known.weight END) > 1e-9
+                """,
+                [list(weights), list(weights.values()), neutral_rating],
             )
             return cursor.fetchall()
 

@@ -22,9 +22,11 @@ NEAREST_SQL = """
         ORDER BY e.vector <=> v.vector, e.item_id
         LIMIT %s
     ) found
-    WHERE v.user_id = %s
+    WHERE v.id = ANY(%s::bigint[])
     ORDER BY v.position, found.distance, found.item_id
 """
+# No index knows the order by a sum, so every row that passes the filter is compared, whatever the planner's settings.
+EXACT_SQL = NEAREST_SQL.replace("ORDER BY e.vector <=> v.vector,", "ORDER BY (e.vector <=> v.vector) + 0,")
 NEW_SQL = """
     SELECT fresh.id
     FROM (
@@ -38,7 +40,7 @@ NEW_SQL = """
         ORDER BY newest.created_at DESC, newest.id DESC LIMIT %s
     ) fresh
     JOIN catalog_itemembedding e ON e.item_id = fresh.id
-    LEFT JOIN recommender_interestvector v ON v.user_id = %s
+    LEFT JOIN recommender_interestvector v ON v.id = ANY(%s::bigint[])
     GROUP BY fresh.id
     ORDER BY min(e.vector <=> v.vector) NULLS LAST, fresh.id DESC
     LIMIT %s
@@ -48,26 +50,29 @@ NEW_COMPARED = 500
 
 
 class InterestVectorQuerySet(models.QuerySet["InterestVector"]):
-    def nearest_items(
-        self, user_id: int, n: int, *, interests: int, without: Sequence[int] = ()
-    ) -> list[tuple[int, int, float]]:
-        """(item, position, similarity -1..1): the n recommendable items closest to each of the user's `interests`.
+    """Queries are given the very rows that were read, not the user: a rebuild in between must not mix two versions.
 
-        The index is asked to go on until n rows passed the filter. Where it gives up before (a selective filter), the
-        scan is repeated without it: exact, and for selective filters faster. See docs/decisions/0003.
+    Rows that a rebuild has replaced say nothing any more; the next list has the new ones.
+    """
+
+    def nearest_items(
+        self, interests: Sequence[InterestVector], n: int, *, without: Sequence[int] = ()
+    ) -> list[tuple[int, int, float]]:
+        """(item, position, similarity -1..1): the n recommendable items closest to each of these interests.
+
+        The index is asked to go on until n rows passed the filter. Where it gives up before (a selective filter, or
+        many deleted rows), every row is compared: exact, and for selective filters faster. See docs/decisions/0003.
         """
-        parameters = (list(without), n, user_id)
+        parameters = (list(without), n, [interest.pk for interest in interests])
         with complete_vector_scan(n + len(without)), connection.cursor() as cursor:
             cursor.execute(NEAREST_SQL, parameters)
             rows = cursor.fetchall()
-            if len(rows) < n * interests:
-                cursor.execute("SET LOCAL enable_indexscan = off")
-                cursor.execute(NEAREST_SQL, parameters)
+            if len(rows) < n * len(interests):
+                cursor.execute(EXACT_SQL, parameters)
                 rows = cursor.fetchall()
-                cursor.execute("SET LOCAL enable_indexscan = DEFAULT")
         return rows
 
-    def closest(self, user_id: int, item_ids: Sequence[int]) -> list[tuple[int, int, float]]:
+    def closest(self, interests: Sequence[InterestVector], item_ids: Sequence[int]) -> list[tuple[int, int, float]]:
         """(item, position, closeness) of the interest each item fits best; closeness = cosine * √(its share)."""
         with connection.cursor() as cursor:
             cursor.execute(
@@ -75,20 +80,45 @@ class InterestVectorQuerySet(models.QuerySet["InterestVector"]):
                 SELECT DISTINCT ON (e.item_id) e.item_id, v.position,
                        (1 - (e.vector <=> v.vector)) * sqrt(v.weight) AS closeness
                 FROM recommender_interestvector v, catalog_itemembedding e
-                WHERE v.user_id = %s AND e.item_id = ANY(%s::bigint[])
+                WHERE v.id = ANY(%s::bigint[]) AND e.item_id = ANY(%s::bigint[])
                 ORDER BY e.item_id, closeness DESC, v.position
                 """,
-                [user_id, list(item_ids)],
+                [[interest.pk for interest in interests], list(item_ids)],
             )
             return cursor.fetchall()
 
-    def new_items(self, user_id: int | None, n: int, *, below_users: int, without: Sequence[int] = ()) -> list[int]:
+    def most_like(self, pairs: Sequence[tuple[int, int]], n: int) -> list[tuple[int, int]]:
+        """Of (item, other item) pairs each item's n closest others, closest first; those without a vector left out."""
+        items, others = [item_id for item_id, _ in pairs], [other_id for _, other_id in pairs]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT item_id, other_id FROM (
+                    SELECT pair.item_id, pair.other_id, row_number() OVER (
+                        PARTITION BY pair.item_id ORDER BY e.vector <=> o.vector, pair.other_id
+                    ) AS place
+                    FROM unnest(%s::bigint[], %s::bigint[]) pair (item_id, other_id)
+                    JOIN catalog_itemembedding e ON e.item_id = pair.item_id AND e.item_id = ANY(%s::bigint[])
+                    JOIN catalog_itemembedding o ON o.item_id = pair.other_id AND o.item_id = ANY(%s::bigint[])
+                ) ranked
+                WHERE place <= %s ORDER BY item_id, place
+                """,
+                # The ids a second time and each once, or the planner reads every vector of the catalog.
+                [items, others, sorted(set(items)), sorted(set(others)), n],
+            )
+            return cursor.fetchall()
+
+    def new_items(
+        self, interests: Sequence[InterestVector], n: int, *, below_users: int, without: Sequence[int] = ()
+    ) -> list[int]:
         """Recommendable items that fewer than `below_users` users took, the closest to any interest first.
 
         Among the newest of the catalog only; for a user without interests the newest come first.
         """
+        ids = [interest.pk for interest in interests]
+        parameters = (NEW_AMONG_NEWEST, below_users, list(without), NEW_COMPARED, ids, n)
         with connection.cursor() as cursor:
-            cursor.execute(NEW_SQL, [NEW_AMONG_NEWEST, below_users, list(without), NEW_COMPARED, user_id, n])
+            cursor.execute(NEW_SQL, parameters)
             return [item_id for (item_id,) in cursor.fetchall()]
 
 

@@ -114,7 +114,7 @@ class ItemStatisticsQuerySet(models.QuerySet["ItemStatistics"]):
             return [item_id for (item_id,) in cursor.fetchall()]
 
     def of_items(self, item_ids: Sequence[int]) -> list[tuple[int, str, float, int, int]]:
-        """(item, title, popularity, users, recent users) of every one of these items, by id; zeros without events."""
+        """(item, title, popularity, users, recent users) of those items that exist, by id; zeros without events."""
         with connection.cursor() as cursor:
             cursor.execute(
                 """

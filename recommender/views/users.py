@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from datetime import datetime
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -21,8 +21,9 @@ from recommender.slates import RecommendedList, recommend
 from recommender.strategies import recipe_of
 from recommender.templatetags.scores import SOURCES, source_name
 from recommender.timeline import timeline
+from recommender.users import checked_id
 from recsite.operations.access import staff_page
-from recsite.operations.errors import RecsiteError
+from recsite.operations.errors import InvalidInputError, RecsiteError
 from recsite.operations.pages import positive, toast, wants_fragment
 
 USERS_PER_PAGE = 25
@@ -30,6 +31,7 @@ LIST_LENGTHS = (6, 12, 24, 48)
 # Notices of recommend() that are one whole sentence, for the translators to find.
 gettext_noop("Nobody knows this user yet: popular and new items, spread over the labels.")
 gettext_noop("This user has no events yet: popular and new items, spread over the labels.")
+gettext_noop("No event of this user speaks for an item yet: popular and new items, spread over the labels.")
 
 
 @staff_page
@@ -59,6 +61,7 @@ def users(request: HttpRequest) -> HttpResponse:
 @require_GET
 def user(request: HttpRequest, external_id: str) -> HttpResponse:
     """A user nobody knows has a page too: the list they would get, and how they become known."""
+    external_id = _id_of(external_id)
     found = EndUser.objects.filter(external_id=external_id).first()
     context = {
         "external_id": external_id,
@@ -75,7 +78,7 @@ def user(request: HttpRequest, external_id: str) -> HttpResponse:
 @staff_page
 @require_GET
 def user_list(request: HttpRequest) -> HttpResponse:
-    context = _list_context(request, request.GET.get("user", ""))
+    context = _list_context(request, _id_of(request.GET.get("user", "")))
     return render(request, "recommender/_list.html", context)
 
 
@@ -103,14 +106,25 @@ def user_interests(request: HttpRequest, pk: int) -> HttpResponse:
 def user_timeline(request: HttpRequest, pk: int) -> HttpResponse:
     """The newest events, or with `after` and `after_id` those that follow an event already shown."""
     found = get_object_or_404(EndUser, pk=pk)
-    after, after_id = parse_datetime(request.GET.get("after", "")), request.GET.get("after_id", "")
-    place = (_aware(after), int(after_id)) if after and after_id.isdecimal() else None
+    after, after_id = _moment(request.GET.get("after", "")), request.GET.get("after_id", "")
+    place = (after, int(after_id)) if after and after_id.isdecimal() else None
     context = {"end_user": found, "is_continued": place is not None, **_timeline_of(found, place)}
     return render(request, "recommender/_timeline.html", context)
 
 
-def _aware(moment: datetime) -> datetime:
-    return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
+def _id_of(text: str) -> str:
+    try:
+        return checked_id(text)
+    except InvalidInputError as error:
+        raise Http404(error.message) from None
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = parse_datetime(text)
+    except ValueError:  # written like a time, but none: the 45th
+        return None
+    return moment if moment is None or timezone.is_aware(moment) else timezone.make_aware(moment)
 
 
 @staff_page

@@ -9,8 +9,10 @@ from typing import Any, cast
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
+
+from recsite.operations.errors import InvalidInputError, NotFoundError
 
 View = Callable[..., HttpResponse]
 
@@ -21,7 +23,10 @@ def staff_of(request: HttpRequest) -> User:
 
 
 def staff_page(view: View) -> View:
-    """Anonymous visitors are sent to sign in (a fragment sends the whole page there); others get 403."""
+    """Anonymous visitors are sent to sign in (a fragment sends the whole page there); others get 403.
+
+    What the view cannot find, or make sense of, is not found.
+    """
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -31,6 +36,11 @@ def staff_page(view: View) -> View:
             return redirect_to_login(request.get_full_path())
         if not request.user.is_staff:
             raise PermissionDenied("Your account is not a member of staff; ask an administrator to make it one.")
-        return view(request, *args, **kwargs)
+        if any("\x00" in str(value) for value in kwargs.values()):
+            raise Http404("PostgreSQL keeps no NUL, so nothing has an id with one.")
+        try:
+            return view(request, *args, **kwargs)
+        except (NotFoundError, InvalidInputError) as error:
+            raise Http404(error.message) from error
 
     return guarded

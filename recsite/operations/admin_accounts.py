@@ -22,14 +22,15 @@ class StaffLogin:
 
 
 def ensure_staff_account(home: Path) -> StaffLogin | None:
-    """Make `admin` where nobody may sign in as staff yet. Returns None where somebody else already can.
+    """Make `admin` where nobody may sign in as staff yet. Returns None where somebody else already can, also
+    an `admin` that was not made here: another RECSITE_HOME may have used the same database.
 
     `password` is '' but for the run that makes the account: it is shown once and kept in RECSITE_HOME/secrets.
     """
     path = home / "secrets" / "admin_password"
     with transaction.atomic():
         if User.objects.filter(username=USERNAME).exists():
-            return StaffLogin(USERNAME, "", path, is_new=False)
+            return StaffLogin(USERNAME, "", path, is_new=False) if path.exists() else None
         if User.objects.filter(is_staff=True, is_active=True).exists():
             return None
         password = stored_secret(home, "admin_password", length=16)

@@ -28,7 +28,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         if not secret:
             return None
         key: ApiKey | None = None
-        prefix = secret.partition(".")[0]
+        prefix = secret.partition(".")[0].replace("\x00", "")
         candidate = ApiKey.objects.filter(prefix=prefix, revoked=False).first()
         if candidate is not None and candidate.is_valid(secret) and not candidate.has_expired:
             key = candidate

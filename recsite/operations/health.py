@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from http.client import HTTPException
 
 import structlog
 from celery import current_app
@@ -92,6 +92,6 @@ def llm() -> Check:
     try:
         with urllib.request.urlopen(request, timeout=LLM_TIMEOUT_S):  # noqa: S310
             return Check(ok=True, detail=settings.LLM_MODEL)
-    except (urllib.error.URLError, OSError, ValueError):
+    except (OSError, HTTPException, ValueError):
         status = language_model.read_status(Home(settings.RECSITE_HOME))
         return Check(ok=False, detail=status.state if status is not None else "unreachable")

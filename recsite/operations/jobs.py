@@ -20,6 +20,7 @@ import structlog
 from celery import current_app
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -39,7 +40,7 @@ SILENT_S = 120
 
 
 class JobCancelled(Exception):  # noqa: N818  (control flow, not an error)
-    """Staff asked for the job to stop; raised at the next report of progress."""
+    """Staff asked for the job to stop, or it was given to another worker; raised at the next report of progress."""
 
 
 class Progress:
@@ -76,7 +77,7 @@ class Progress:
             return
         self._written_at = now
         job = self.job
-        Job.objects.filter(pk=job.pk).update(
+        is_ours = _this_run(job).update(
             total=job.total,
             done=job.done,
             rejected=job.rejected,
@@ -84,7 +85,7 @@ class Progress:
             details=job.details,
             heartbeat_at=timezone.now(),
         )
-        if Job.objects.filter(pk=job.pk, cancel_requested=True).exists():
+        if not is_ours or Job.objects.filter(pk=job.pk, cancel_requested=True).exists():
             raise JobCancelled
 
 
@@ -126,9 +127,15 @@ def running(job_id: int) -> Iterator[Progress | None]:
         log.info("job_succeeded", job=job.pk, kind=job.kind)
 
 
+def _this_run(job: Job) -> QuerySet[Job]:
+    """The job while it is in the hands of the worker that started it then. One that was silent for too long has lost
+    it: another worker may be running it now, whose progress and outcome count."""
+    return Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING, started_at=job.started_at)
+
+
 def _finish(job: Job, status: Job.Status, *, error: str = "") -> None:
     now = timezone.now()
-    Job.objects.filter(pk=job.pk).update(
+    _this_run(job).update(
         status=status,
         error=error,
         total=job.total,
@@ -155,7 +162,14 @@ def cancel(job: Job) -> None:
 def retry(job: Job) -> None:
     """Queue an ended job again. Raises ConflictError where it is still queued, running or succeeded."""
     again = Job.objects.filter(pk=job.pk, status__in=[Job.Status.FAILED, Job.Status.CANCELLED]).update(
-        status=Job.Status.QUEUED, error="", cancel_requested=False, done=0, rejected=0, finished_at=None, message=""
+        status=Job.Status.QUEUED,
+        error="",
+        cancel_requested=False,
+        attempts=0,
+        done=0,
+        rejected=0,
+        finished_at=None,
+        message="",
     )
     if not again:
         raise ConflictError(f"Job {job.pk} has not failed; only failed or cancelled jobs can be retried.")
@@ -166,7 +180,7 @@ def run_again(job: Job) -> None:
     if job.kind not in TASKS:
         raise ConflictError(f"Job {job.pk} was run by a command ({job.kind}); run that command again.")
     retry(job)
-    transaction.on_commit(lambda: ring(job))
+    transaction.on_commit(lambda: ring(job), robust=True)
 
 
 def ring(job: Job) -> None:
@@ -184,12 +198,17 @@ def workers_are_gone() -> int:
 
 
 def requeue_silent() -> list[int]:
-    """Queue running jobs again whose worker died, twice at most, then fail them. Returns the ids queued again."""
+    """Queue running jobs again whose worker died, twice at most, then fail them. One that staff had cancelled ends
+    here. Returns the ids queued again."""
+    now = timezone.now()
+    Job.objects.silent_for(SILENT_S).filter(cancel_requested=True).update(status=Job.Status.CANCELLED, finished_at=now)
     Job.objects.silent_for(SILENT_S).filter(attempts__gte=3).update(
         status=Job.Status.FAILED,
         error="Its worker stopped three times without a word; see the worker's log, then retry.",
-        finished_at=timezone.now(),
+        finished_at=now,
     )
-    silent = list(Job.objects.silent_for(SILENT_S).values_list("pk", flat=True))
-    Job.objects.filter(pk__in=silent).update(status=Job.Status.QUEUED, done=0, rejected=0)
+    with transaction.atomic():
+        # Locked, so that one which ends at this very moment is not run again.
+        silent = list(Job.objects.silent_for(SILENT_S).select_for_update().order_by("pk").values_list("pk", flat=True))
+        Job.objects.filter(pk__in=silent).update(status=Job.Status.QUEUED, done=0, rejected=0)
     return silent

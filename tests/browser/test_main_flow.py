@@ -89,7 +89,7 @@ def test_an_item_is_labelled_an_event_changes_the_list_and_a_label_is_accepted(
     shown = console.locator("#list li").first
     expect(shown).to_contain_text(SHOP[ranked[0]])
     shown.locator("summary").press("Enter")
-    expect(shown.get_by_text("Fits your interest Bread, buns and rolls")).to_be_visible()
+    expect(shown.get_by_text("Fits the interest in Bread, buns and rolls")).to_be_visible()
     console.get_by_role("button", name="Record an event").click()
     console.get_by_role("combobox", name="Item").fill("rye")
     console.get_by_role("button", name="Record", exact=True).click()

@@ -28,32 +28,9 @@ from tests.factories import (
     StrategyFactory,
     TaxonomyFactory,
 )
+from tests.pages import change_url, list_url, told
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture()
-def staff():
-    return StaffFactory()
-
-
-@pytest.fixture()
-def admin(staff):
-    client = Client()
-    client.force_login(staff)
-    return client
-
-
-def list_url(model: str) -> str:
-    return reverse(f"admin:{model}_changelist")
-
-
-def change_url(model: str, row) -> str:
-    return reverse(f"admin:{model}_change", args=[row.pk])
-
-
-def told(response) -> list[str]:
-    return [str(message) for message in response.context["messages"]]
 
 
 LISTS = {
@@ -364,3 +341,10 @@ def test_a_revoked_key_is_refused_from_then_on(admin):
     secret = re.search(r'id="api-key-secret">([^<]+)<', response.content.decode())[1]
     admin.post(list_url("operations_apikey"), {"action": "revoke", "_selected_action": [ApiKey.objects.get().pk]})
     assert Client().get("/api/v1/items/", headers={"X-API-Key": secret}).status_code == 401
+
+
+def test_an_item_links_to_its_page_whatever_its_id_holds(admin):
+    item = ItemFactory(external_id="loaf?size=1#rye")
+    page = admin.get(change_url("catalog_item", item)).content.decode()
+    assert 'href="/catalog/loaf%3Fsize=1%23rye/"' in page
+    assert admin.get("/catalog/loaf%3Fsize=1%23rye/").context["item"] == item

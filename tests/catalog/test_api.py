@@ -298,3 +298,11 @@ def test_the_schema_is_complete():
     paths = json.loads(schema.getvalue())["paths"]
     assert {"get", "put", "patch", "delete"} <= set(paths["/api/v1/items/{external_id}/"])
     assert {"get", "post"} <= set(paths["/api/v1/items/"])
+
+
+@pytest.mark.parametrize("address", [f"{URL}%20sku-1/", f"{URL}sku-1%20/"])
+def test_an_address_with_a_space_around_the_id_writes_nothing(api, address):
+    response = api.put(address, {"title": "Rye"})
+    assert response.status_code == 400
+    assert errors(response) == [("invalid", "external_id", "It begins or ends with a space; take that out.")]
+    assert not Item.objects.exists()

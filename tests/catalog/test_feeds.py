@@ -7,6 +7,8 @@ import json
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from catalog.feeds import FEEDS, FeedError, feed_named, open_feed, sniff
@@ -214,6 +216,31 @@ def test_an_xml_feed_in_its_declared_encoding(tmp_path):
 def test_xml_that_could_expand_or_fetch_is_refused(declaration, tmp_path):
     with pytest.raises(FeedError, match="The XML has a DOCTYPE"):
         rows_of(tmp_path, "feed.xml", f"<?xml version='1.0'?>{declaration}<rss><item><id>&a;</id></item></rss>")
+
+
+@pytest.mark.parametrize("encoding", ["zip", "hex", "rot13", "idna", "klingon"])
+def test_xml_in_an_encoding_that_is_none_is_refused(encoding, tmp_path):
+    content = f'<?xml version="1.0" encoding="{encoding}"?><rss><item><id>1</id><title>a</title></item></rss>'
+    with pytest.raises(FeedError, match=f"The XML declares the encoding '{encoding}', which we do not read"):
+        rows_of(tmp_path, "feed.xml", content)
+
+
+def test_a_damaged_parquet_file_is_refused(tmp_path):
+    path = tmp_path / "feed.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"external_id": [f"sku-{n}" for n in range(5000)]}), path)
+    content = bytearray(path.read_bytes())
+    for place in range(200, len(content) - 2000, 50):
+        content[place] ^= 0x5A
+    with pytest.raises(FeedError, match="This is not a readable Parquet file: "):
+        rows_of(tmp_path, "feed.parquet", bytes(content))
+
+
+def test_a_parquet_file_with_a_time_beyond_python_is_refused(tmp_path):
+    path = tmp_path / "feed.parquet"
+    far = pyarrow.array([2**62], pyarrow.timestamp("us"))
+    pyarrow.parquet.write_table(pyarrow.table({"external_id": ["1"], "published_at": far}), path)
+    with pytest.raises(FeedError, match="This is not a readable Parquet file: date value out of range"):
+        rows_of(tmp_path, "feed.parquet", path.read_bytes())
 
 
 def test_xml_that_breaks_off_is_refused(tmp_path):

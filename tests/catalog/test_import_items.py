@@ -60,6 +60,19 @@ def test_every_rejected_row_goes_into_the_report(feed, tmp_path):
     ]
 
 
+def test_an_id_that_a_spreadsheet_would_calculate_is_text_in_the_report(tmp_path):
+    path, report = tmp_path / "shop.csv", tmp_path / "rejected.csv"
+    path.write_text('external_id,title\n"=HYPERLINK(""http://x"")",\n2,Oat flakes\n')
+    run("import_items", str(path), report=report)
+    assert [row[1] for row in csv.reader(report.open())] == ["external_id", '\'=HYPERLINK("http://x")']
+
+
+def test_a_report_that_cannot_be_written_stops_the_import_before_it_begins(feed, tmp_path):
+    with pytest.raises(CommandError, match=r"The report .*/missing/r.csv cannot be written: No such file or directory"):
+        run("import_items", str(feed), report=tmp_path / "missing" / "r.csv")
+    assert not Item.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

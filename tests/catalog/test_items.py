@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from kombu.exceptions import OperationalError
+from redis.exceptions import ResponseError
 
 from catalog import tasks
 from catalog.embedding import item_text, text_hash
@@ -358,3 +359,23 @@ def test_hiding_counts_only_items_that_change():
     shown, hidden = ItemFactory(), ItemFactory(is_hidden=True)
     assert set_hidden([shown.pk, hidden.pk], hidden=True) == 1
     assert set_hidden([shown.pk, hidden.pk], hidden=False) == 2
+
+
+@pytest.mark.parametrize("nothing", ["", "  ", None])
+@pytest.mark.parametrize("partial", [False, True])
+def test_an_empty_cell_shows_nothing_again_that_staff_hid(nothing, partial):
+    item = ItemFactory(is_hidden=True, is_in_stock=False)
+    row = {"external_id": item.external_id, "title": "Rye", "is_hidden": nothing, "is_in_stock": nothing}
+    assert upsert_items([row], partial=partial).updated == 1
+    item.refresh_from_db()
+    assert (item.title, item.is_hidden, item.is_in_stock) == ("Rye", True, False)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_broker_that_is_full_loses_the_bell_and_not_the_answer(monkeypatch):
+    def refuse(item_ids):
+        raise ResponseError("OOM command not allowed when used memory > 'maxmemory'.")
+
+    monkeypatch.setattr(tasks.embed_items, "delay", refuse)
+    assert upsert_items([{"external_id": "1", "title": "Rye"}]).created == 1
+    assert Item.objects.without_current_embedding().values_list("external_id", flat=True).get() == "1"

@@ -381,3 +381,51 @@ def test_the_status_says_what_is_missing(settings):
     assert "RECSITE_LLM=off" in labelling.model_status().detail
     settings.RECSITE_LLM = "auto"
     assert "LLM_BASE_URL" in labelling.model_status().detail
+
+
+def test_a_taxonomy_that_lost_its_labels_does_not_hold_up_the_others(embedder):
+    lost = make_taxonomy("lost")
+    items = [tied_item(f"mix-{number}") for number in range(2)]
+    request_labels([items[0].pk])
+    kept = make_taxonomy("kept")
+    request_labels([items[1].pk], taxonomy_ids=[kept.pk])
+    drain(embedder=embedder)
+    # The newest come first, so the one that cannot be labelled would be claimed again and again.
+    LabelRequest.objects.filter(taxonomy=lost).update(id=LabelRequest.objects.get(taxonomy=kept).pk + 1)
+    lost.labels.update(is_deprecated=True)
+    reports = [label_waiting(1, chat_model=dairy_lover(), embedder=embedder) for _ in range(2)]
+    assert [(report.failed, report.done) for report in reports] == [(1, 0), (0, 1)]
+    assert LabelRequest.objects.values_list("status", "error").get(taxonomy=lost) == (
+        "failed",
+        "Taxonomy 'lost' has no labels; add some, then run label_items --again.",
+    )
+
+
+def test_asked_again_the_model_is_asked_again_and_not_copied_from_the_item_itself(embedder):
+    taxonomy = make_taxonomy()
+    item = tied_item()
+    request_labels([item.pk])
+    drain(chat_model=dairy_lover(), embedder=embedder)
+    labelling.request_again(LabelRequest.objects.filter(taxonomy=taxonomy))
+    model = FakeChatModel(lambda user: {"Bakery": 1.0})
+    reports = drain(chat_model=model, embedder=embedder)
+    assert ([report.copied for report in reports], len(model.prompts) > 0) == ([0, 0], True)
+    assert told(item)[0] == ("Bakery", "language_model", True)
+
+
+def test_what_was_computed_before_a_request_was_renewed_is_not_stored(embedder, monkeypatch):
+    make_taxonomy()
+    item = tied_item()
+    request_labels([item.pk])
+    drain(embedder=embedder)
+
+    ask = labelling.asking.ask
+
+    def renewed_meanwhile(works, model):
+        labelling.request_again(LabelRequest.objects.all())
+        return ask(works, model)
+
+    monkeypatch.setattr(labelling.asking, "ask", renewed_meanwhile)
+    report = label_waiting(10, chat_model=dairy_lover(), embedder=embedder)
+    assert (report.done, LabelRequest.objects.get().status) == (0, "pending")
+    assert {source for _, source, _ in told(item)} == {"embedding"}

@@ -189,3 +189,24 @@ def test_importing_what_pages_use_loads_no_vendor():
         env={**__import__("os").environ, "DJANGO_SETTINGS_MODULE": "recsite.settings"},
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("reply", ["<html>Sign in</html>", None, [], {"error": "no such page"}])
+def test_something_else_that_answers_at_the_address_counts_as_unreachable(server, reply):
+    server.replies = [(200, reply)]
+    model = OpenAiCompatibleChatModel(base_url=server.url, api_key="k", model="m", timeout_s=3.0, concurrency=1)
+    words = f"What answers at {server.url} is no OpenAI-compatible server; check LLM_BASE_URL, which often ends in /v1."
+    status = model.status()
+    assert (status.state, status.detail) == ("unreachable", words)
+    with pytest.raises(UnavailableError) as refused:
+        model.first_token_probabilities(PROMPT, ("A", "B"))
+    assert refused.value.message == words
+
+
+def test_a_password_in_the_address_is_not_told():
+    model = OpenAiCompatibleChatModel(
+        base_url="http://me:hush@127.0.0.1:1/v1", api_key="k", model="m", timeout_s=1.0, concurrency=1
+    )
+    assert model.status().detail == (
+        "The language model at http://127.0.0.1:1/v1 does not answer; start it, or check LLM_BASE_URL."
+    )

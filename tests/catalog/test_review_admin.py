@@ -7,36 +7,12 @@ import re
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
-from django.urls import reverse
 
 from catalog.models import ItemLabel
 from tests.factories import ItemFactory, ItemLabelFactory, LabelFactory, StaffFactory, TaxonomyFactory
+from tests.pages import change_url, list_url, told
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture()
-def staff():
-    return StaffFactory()
-
-
-@pytest.fixture()
-def admin(staff):
-    client = Client()
-    client.force_login(staff)
-    return client
-
-
-def list_url(model: str) -> str:
-    return reverse(f"admin:{model}_changelist")
-
-
-def change_url(model: str, row) -> str:
-    return reverse(f"admin:{model}_change", args=[row.pk])
-
-
-def told(response) -> list[str]:
-    return [str(message) for message in response.context["messages"]]
 
 
 @pytest.fixture()

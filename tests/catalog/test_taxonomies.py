@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from catalog import tasks
+from catalog import labelling, tasks
 from catalog.feeds import FeedError
 from catalog.models import Label, LabelRequest, Taxonomy
 from catalog.taxonomies import import_taxonomy, read_taxonomy
@@ -68,6 +68,20 @@ def test_items_wait_for_the_taxonomies_that_changed(monkeypatch, django_capture_
     assert rung == [True]
 
 
+def test_a_new_label_makes_items_wait_again_that_were_labelled_without_it():
+    import_taxonomy([label("Bread"), label("Milk"), label("Tea", taxonomy="drinks")])
+    item = ItemFactory()
+    labelling.request_labels([item.pk])
+    LabelRequest.objects.update(status="done", attempts=2, error="x")
+    import_taxonomy([label("Bread"), label("Cheese"), label("Tea", taxonomy="drinks")])
+    assert list(
+        LabelRequest.objects.order_by("taxonomy__slug").values_list("taxonomy__slug", "status", "attempts")
+    ) == [
+        ("drinks", "done", 2),
+        ("groceries", "pending", 0),
+    ]
+
+
 def test_question_and_choice_are_set_where_given():
     import_taxonomy([label("Barbecue")], choice="multiple", question="When is it bought?")
     assert Taxonomy.objects.values_list("choice", "question").get() == ("multiple", "When is it bought?")
@@ -86,6 +100,18 @@ def test_rows_that_cannot_be_read_are_named_and_the_others_kept():
     assert report.rejected[0].message == (
         'label is missing or has an empty part; write names from the root joined by " > ".'
     )
+
+
+def test_a_description_and_a_question_that_do_not_fit_are_refused(tmp_path):
+    report = import_taxonomy([label("Bread", description="x" * 2001), label("Tea", description="x" * 2000)])
+    assert [(rejection.row, rejection.message) for rejection in report.rejected] == [
+        (1, "description has 2,001 characters; at most 2,000 fit. Shorten it.")
+    ]
+    path = tmp_path / "labels.csv"
+    path.write_text("taxonomy,label\ndrinks,Tea\n")
+    with pytest.raises(CommandError, match=r"The question has 201 characters; at most 200 fit\."):
+        call_command("import_taxonomy", str(path), question="x" * 201, stdout=StringIO())
+    assert not Taxonomy.objects.filter(slug="drinks").exists()
 
 
 def test_a_file_without_the_columns_is_refused(tmp_path):

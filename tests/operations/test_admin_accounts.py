@@ -34,6 +34,12 @@ def test_a_changed_password_is_left_alone(tmp_path: Path) -> None:
     assert authenticate(username="admin", password="a phrase of my own") == user
 
 
+def test_an_admin_made_elsewhere_has_no_password_file_to_point_at(tmp_path: Path) -> None:
+    User.objects.create_superuser("admin", password="x" * 12)
+    assert ensure_staff_account(tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_where_other_staff_can_sign_in_no_account_is_made(tmp_path: Path) -> None:
     User.objects.create_user("ada", password="x" * 12, is_staff=True)
     assert ensure_staff_account(tmp_path) is None

@@ -42,7 +42,7 @@ def test_a_writing_key_writes_and_may_not_read(client: Client) -> None:
     assert client.get("/echo/", **with_key(secret)).status_code == 403
 
 
-@pytest.mark.parametrize("secret", ["nonsense", "abcdefgh.0123456789", "."])
+@pytest.mark.parametrize("secret", ["nonsense", "abcdefgh.0123456789", ".", "abc\x00.def"])
 def test_an_unknown_key_is_refused(client: Client, secret: str) -> None:
     response = client.get("/echo/", **with_key(secret))
     assert response.status_code == 401

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
 import pytest
 from celery import current_app
 from django.db import connection
@@ -61,3 +66,23 @@ def test_not_ready_while_a_migration_waits(client: Client) -> None:
 @pytest.mark.parametrize("path", ["/health/live/", "/health/ready/"])
 def test_health_is_read_only(client: Client, path: str) -> None:
     assert client.post(path).status_code == 405
+
+
+def test_something_that_speaks_no_http_is_an_unreachable_model(client: Client, settings: Any, tmp_path: Path) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def greet() -> None:
+        caller, _ = listener.accept()
+        with caller:
+            caller.recv(4096)
+            caller.sendall(b"220 mail.shop.example ESMTP\r\n")
+
+    thread = threading.Thread(target=greet)
+    thread.start()
+    settings.RECSITE_LLM, settings.RECSITE_HOME = "auto", tmp_path
+    settings.LLM_BASE_URL = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+    response = client.get("/health/ready/")
+    thread.join()
+    listener.close()
+    assert response.status_code == 200
+    assert response.json()["language_model"] == {"ok": False, "detail": "unreachable"}

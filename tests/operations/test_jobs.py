@@ -105,7 +105,8 @@ def test_a_failed_job_can_be_retried_from_the_start_and_a_succeeded_one_cannot()
     with pytest.raises(ConflictError, match="has not failed"):
         jobs.retry(job)
     job.refresh_from_db()
-    assert (job.status, job.attempts) == (Job.Status.SUCCEEDED, 2)
+    # The three attempts are counted anew: a retry whose worker dies is queued again.
+    assert (job.status, job.attempts) == (Job.Status.SUCCEEDED, 1)
 
 
 def test_a_silent_job_is_queued_again_and_after_three_attempts_fails() -> None:
@@ -121,6 +122,55 @@ def test_a_silent_job_is_queued_again_and_after_three_attempts_fails() -> None:
     assert hopeless.status == Job.Status.FAILED
     assert "three times" in hopeless.error
     assert (alive.status, alive.done) == (Job.Status.RUNNING, 5)
+
+
+def fall_silent(job: Job) -> None:
+    Job.objects.filter(pk=job.pk).update(heartbeat_at=timezone.now() - timedelta(seconds=jobs.SILENT_S + 1))
+
+
+def test_a_worker_that_was_silent_for_too_long_has_lost_its_job_to_the_next() -> None:
+    job = jobs.create("import_items", "Import items")
+    with jobs.running(job.pk) as slow:
+        assert slow is not None
+        fall_silent(job)
+        assert jobs.requeue_silent() == [job.pk]
+        with jobs.running(job.pk) as next_one:
+            assert next_one is not None
+            next_one.start(10)
+            reached: list[str] = []
+            with pytest.raises(jobs.JobCancelled):
+                slow.describe(created=7)
+                reached.append("after the report")
+            next_one.advance(4)
+    job.refresh_from_db()
+    assert (job.status, job.done, job.total, job.attempts, job.details, reached) == (
+        Job.Status.SUCCEEDED,
+        4,
+        10,
+        2,
+        {},
+        [],
+    )
+
+
+def test_the_end_of_a_lost_run_does_not_end_the_job() -> None:
+    job = jobs.create("import_items", "Import items")
+    with pytest.raises(ZeroDivisionError), jobs.running(job.pk):
+        fall_silent(job)
+        jobs.requeue_silent()
+        _ = 1 / 0
+    job.refresh_from_db()
+    assert (job.status, job.error, job.finished_at) == (Job.Status.QUEUED, "", None)
+
+
+def test_a_cancelled_job_whose_worker_died_is_not_run_again() -> None:
+    job = jobs.create("import_items", "Import items")
+    Job.objects.filter(pk=job.pk).update(status=Job.Status.RUNNING, attempts=1, cancel_requested=True)
+    fall_silent(job)
+    assert jobs.requeue_silent() == []
+    job.refresh_from_db()
+    assert job.status == Job.Status.CANCELLED
+    assert job.finished_at is not None
 
 
 def test_after_a_restart_every_running_job_counts_as_silent() -> None:

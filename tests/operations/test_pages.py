@@ -268,3 +268,10 @@ def test_an_icon_that_the_sprite_lacks_becomes_a_box() -> None:
     assert "#milk" in console.icon("milk")
     assert "#package" in console.icon("no-such-icon")
     assert 'role="img" aria-label="Milk"' in console.icon("milk", "", "Milk")
+
+
+@pytest.mark.parametrize(
+    "address", ["/catalog/a%00b/", "/users/a%00b/", "/user-parts/list/", "/user-parts/list/?user=%00"]
+)
+def test_an_address_that_no_id_can_have_is_not_found(address: str) -> None:
+    assert staff_client().get(address).status_code == 404

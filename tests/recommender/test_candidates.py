@@ -47,13 +47,13 @@ def test_nearest_items_are_n_and_exact_however_few_pass_the_filter(share):
     items = many_items(3000, in_stock=lambda place: place % share == 0)
     user = EndUserFactory()
     query = unit_vector(777_777)
-    InterestVectorFactory(user=user, medoid=items[0], vector=query)
+    interest = InterestVectorFactory(user=user, medoid=items[0], vector=query)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE catalog_itemembedding")
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_sort = off")
     n = 60
-    found = InterestVector.objects.nearest_items(user.pk, n, interests=1, without=[items[0].pk])
+    found = InterestVector.objects.nearest_items([interest], n, without=[items[0].pk])
     allowed = [place for place in range(1, 3000) if place % share == 0]
     similarity = np.array([np.float16(unit_vector(place)) for place in allowed], dtype=np.float32) @ query
     if share == 50:
@@ -64,12 +64,48 @@ def test_nearest_items_are_n_and_exact_however_few_pass_the_filter(share):
     assert found[0][2] >= found[-1][2]
 
 
+def test_nearest_items_are_complete_even_where_the_index_gives_up_early():
+    """The index stops after so many rows, deleted ones too; here after one, and every other plan is disfavoured."""
+    items, query = many_items(300, in_stock=lambda place: place % 3 == 0), unit_vector(777_777)
+    interest = InterestVectorFactory(user=EndUserFactory(), medoid=items[0], vector=query)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE catalog_itemembedding")
+        for setting in ("enable_seqscan", "enable_sort", "enable_bitmapscan"):
+            cursor.execute(f"SET LOCAL {setting} = off")
+        cursor.execute("SET LOCAL hnsw.max_scan_tuples = 1")
+    found = InterestVector.objects.nearest_items([interest], 60)
+    allowed = range(0, 300, 3)
+    stored = np.array([np.float16(unit_vector(place)) for place in allowed], dtype=np.float64)
+    similarity = stored @ np.float16(query).astype(np.float64) / np.linalg.norm(stored, axis=1)
+    assert [item_id for item_id, _, _ in found] == [items[allowed[place]].pk for place in np.argsort(-similarity)[:60]]
+
+
+def test_a_rebuild_or_a_deletion_in_the_middle_of_a_list_mixes_nothing():
+    user = EndUserFactory()
+    taken, near, gone = ItemFactory(vector=axis(0)), ItemFactory(vector=axis(0)), ItemFactory(vector=axis(1))
+    EventFactory(user=user, item=taken)
+    InterestVectorFactory(user=user, medoid=taken, vector=axis(0), position=0, weight=1.0)
+    for item in (near, gone):
+        ItemStatistics.objects.create(item=item, users=9, popularity=1.0)
+    recipe = Recipe()
+    state = candidates.user_state(user.external_id, recipe)
+    InterestVector.objects.all().delete()
+    InterestVectorFactory(user=user, medoid=near, vector=axis(1), position=4, weight=1.0)
+    gone_id = gone.pk
+    gone.delete()
+    pool = candidates._scored([near.pk, gone_id], state, recipe, {})
+    assert (pool.ids.tolist(), pool.titles) == ([near.pk], (near.title,))
+    assert (pool.raw["interest"].tolist(), pool.closest_interest.tolist()) == ([0.0], [candidates.NO_INTEREST])
+
+
 def test_each_interest_proposes_its_own_items():
     user = EndUserFactory()
     bread, cheese = ItemFactory(vector=axis(0)), ItemFactory(vector=axis(1))
-    for position, item in enumerate((cheese, bread)):
+    own = [
         InterestVectorFactory(user=user, medoid=item, position=position, vector=item.embedding.vector, weight=0.5)
-    assert InterestVector.objects.nearest_items(user.pk, 1, interests=2) == [(cheese.pk, 0, 1.0), (bread.pk, 1, 1.0)]
+        for position, item in enumerate((cheese, bread))
+    ]
+    assert InterestVector.objects.nearest_items(own, 1) == [(cheese.pk, 0, 1.0), (bread.pk, 1, 1.0)]
 
 
 def test_new_items_are_those_few_users_took_the_closest_first():
@@ -78,10 +114,10 @@ def test_new_items_are_those_few_users_took_the_closest_first():
     ItemFactory(), ItemFactory(vector=axis(0), is_hidden=True)
     ItemStatistics.objects.create(item=known, users=5)
     ItemStatistics.objects.create(item=far, users=4)
-    InterestVectorFactory(user=user, medoid=known, vector=axis(0))
-    assert InterestVector.objects.new_items(user.pk, 9, below_users=5) == [near.pk, far.pk]
-    assert InterestVector.objects.new_items(user.pk, 9, below_users=5, without=[near.pk]) == [far.pk]
-    assert InterestVector.objects.new_items(None, 1, below_users=5) == [far.pk]
+    own = [InterestVectorFactory(user=user, medoid=known, vector=axis(0))]
+    assert InterestVector.objects.new_items(own, 9, below_users=5) == [near.pk, far.pk]
+    assert InterestVector.objects.new_items(own, 9, below_users=5, without=[near.pk]) == [far.pk]
+    assert InterestVector.objects.new_items([], 1, below_users=5) == [far.pk]
 
 
 def test_votes_add_up_over_the_history_and_leave_out_what_may_not_be_shown():

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from recommender.explanations import ScorePart, sentences, words
+from recommender.slates import recommend
+from tests.factories import EndUserFactory, EventFactory, InterestVectorFactory, ItemEmbeddingFactory, ItemFactory, axis
 
 
 def item(title, **more):
@@ -24,11 +27,16 @@ def item(title, **more):
         (
             "interest",
             {"medoid": "Flour", "items": [item("Yeast"), item("Sugar"), item("Flour")]},
-            "Close to your interest around Flour: Yeast, Sugar.",
+            "Resembles what was taken before: Yeast; Sugar; Flour.",
         ),
-        ("interest", {"medoid": "Flour", "items": []}, "Close to your interest around Flour."),
+        ("interest", {"medoid": "Flour", "items": []}, "Resembles what was taken before: Flour."),
         ("interest", {}, ""),
-        ("label_affinity", {"label": "Baking", "items": [item("Yeast")]}, "Fits your interest Baking: Yeast."),
+        (
+            "label_affinity",
+            {"label": "Baking", "items": [item("Yeast, 7 g"), item("Flour, 5 lb")]},
+            "Fits the interest in Baking: Yeast, 7 g; Flour, 5 lb.",
+        ),
+        ("label_affinity", {"label": "Baking", "items": []}, "Fits the interest in Baking."),
         ("label_affinity", {}, ""),
         ("popular", {"recent_users": 312, "users": 900}, "312 users took it in the last 28 days."),
         ("popular", {"recent_users": 1, "users": 1}, "1 user took it in the last 28 days."),
@@ -59,5 +67,23 @@ def test_sentences_are_those_that_raise_the_item_the_strongest_first():
         part("popular", 0.1, "Popular."),
         part("interest", 0.4, "Close."),
         part("a", 0.3, ""),
+        part("label_affinity", 0.004, "Fits."),
     )
     assert sentences(parts) == ("Close.", "Popular.")
+
+
+@pytest.mark.django_db
+def test_an_interest_is_explained_by_what_resembles_the_item_most_not_by_what_weighs_most():
+    user = EndUserFactory(external_id="u1")
+    soap, rye, bun = (ItemFactory(title=title) for title in ("Soap", "Rye bread", "Bun"))
+    for taken, vector in ((soap, axis(1)), (rye, axis(0) + 0.2 * axis(2)), (bun, axis(0) + 0.8 * axis(2))):
+        ItemEmbeddingFactory(item=taken, vector=vector / np.linalg.norm(vector))
+        EventFactory(user=user, item=taken)
+    behind = [{"event": 1, "item": each.pk, "weight": weight} for each, weight in ((soap, 3.0), (bun, 2.0), (rye, 1.0))]
+    InterestVectorFactory(user=user, medoid=bun, vector=axis(0), events=behind)
+    ItemFactory(external_id="bread", vector=axis(0))
+    ItemFactory(external_id="far", vector=axis(9))
+    (first, _) = recommend("u1", n=2).items
+    assert first.item.external_id == "bread"
+    words_of = {part.source: part.words for part in first.parts}
+    assert words_of["interest"] == "Resembles what was taken before: Rye bread; Bun; Soap."

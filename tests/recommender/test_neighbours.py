@@ -58,6 +58,23 @@ def test_what_was_given_back_or_only_shown_counts_for_nothing():
     assert list(ItemStatistics.objects.values_list("item_id", flat=True)) == [kept.pk]
 
 
+def test_a_pair_counts_where_likes_outweigh_dislikes_in_whatever_order():
+    """A purchase outlives a later change of mind at the cart; a low rating is no liking; a look undoes no hide."""
+    kept, panned, praised, hidden, left, looked = (ItemFactory() for _ in range(6))
+    user = EndUserFactory()
+    take(user, kept, left, days_ago=3)
+    take(user, kept, event_type="add_to_cart", days_ago=2)
+    take(user, kept, event_type="remove_from_cart", days_ago=1)
+    moment = timezone.now()
+    for item, stars in ((panned, 1), (praised, 5), (left, 1)):
+        EventFactory(user=user, item=item, type="rate", value=stars, occurred_at=moment)
+    take(user, hidden, event_type="hide", days_ago=2)
+    take(user, hidden, looked, event_type="view")
+    neighbours.rebuild_statistics()
+    counted = set(ItemStatistics.objects.values_list("item_id", flat=True))
+    assert counted == {kept.pk, praised.pk, looked.pk}
+
+
 def test_recently_is_measured_from_the_newest_event():
     item, user = ItemFactory(), EndUserFactory()
     take(user, item, days_ago=3000)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from io import StringIO
+from urllib.parse import quote
 
 import pytest
 from django.core.management import CommandError, call_command
 from rest_framework.test import APIClient
+from rest_framework.utils.encoders import JSONEncoder
 
 from recommender import interests, neighbours
 from recommender.models import Slate
+from recommender.serializers.recommendations import RecommendedListSerializer
 from tests.factories import (
     ApiKeyFactory,
     EndUserFactory,
@@ -21,6 +24,7 @@ from tests.factories import (
     StrategyFactory,
     axis,
 )
+from tests.pages import staff_client
 
 pytestmark = pytest.mark.django_db
 
@@ -152,3 +156,25 @@ def test_rebuild_commands_say_what_they_did_and_refuse_strangers(shop):
     assert "Wrote " in out.getvalue()
     with pytest.raises(CommandError, match="no user 'x'; nothing was rebuilt"):
         call_command("rebuild_interests", "u/0", "x")
+
+
+@pytest.mark.parametrize("user", ["u/2", "用户 é 100%", "nobody?#&"])
+def test_the_api_the_command_and_the_page_give_the_same_list(api, shop, user):
+    """Whatever the id: slashes, spaces, percent, any script."""
+    EventFactory(user=EndUserFactory(external_id="用户 é 100%"), item=shop[1])
+    interests.rebuild_all()
+    answer = api.get(f"/api/v1/users/{quote(user)}/recommendations/?n=5").json()
+    out = StringIO()
+    call_command("recommend", user, n=5, json=True, stdout=out)
+    printed = json.loads(out.getvalue())
+    made = staff_client().get(f"/users/{quote(user)}/?n=5").context["list"]
+    shown = json.loads(json.dumps(RecommendedListSerializer(made).data, cls=JSONEncoder))
+    assert len(answer["items"]) == 5
+    assert (answer["user"], answer["is_known_user"]) == (user, user != "nobody?#&")
+    for other in (printed, shown):
+        for key in set(answer) - {"slate", "took_ms"}:
+            assert other[key] == answer[key]
+
+
+def test_neighbours_of_an_id_that_no_item_can_have_are_not_found(api):
+    assert api.get("/api/v1/items/a%00b/neighbours/").status_code == 404

@@ -9,7 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from recommender import interests, neighbours
+from catalog.models import Item
+from recommender import interests, neighbours, slates, users
 from recommender.models import Slate, SlateItem
 from recommender.slates import recommend
 from recommender.strategies import SOURCES
@@ -117,6 +118,28 @@ def test_items_taken_long_ago_may_come_again(shop):
     assert "i1" not in ids(made)
 
 
+def test_where_items_taken_may_come_again_those_of_a_clock_ahead_may_too(shop):
+    user = EndUserFactory(external_id="ahead")
+    take(user, shop[0], days_ago=-0.01)
+    assert "i0" in ids(recommend("ahead", n=30, repeats="allow"))
+    assert "i0" not in ids(recommend("ahead", n=30))
+
+
+def test_an_item_that_reads_the_same_as_one_hidden_is_not_offered(shop):
+    twin = ItemFactory(external_id="twin", title=shop[0].title, text_hash=shop[0].text_hash, vector=unit_vector(3))
+    user = EndUserFactory(external_id="picky")
+    take(user, shop[0], event_type="hide")
+    assert not {"i0", twin.external_id} & set(ids(recommend("picky", n=31, repeats="allow")))
+
+
+def test_a_user_whose_events_speak_for_nothing_is_told_so(shop):
+    user = EndUserFactory(external_id="picky")
+    take(user, shop[0], event_type="hide")
+    interests.rebuild(user.pk)
+    made = recommend("picky", n=5)
+    assert made.notice == "No event of this user speaks for an item yet: popular and new items, spread over the labels."
+
+
 def test_an_item_that_the_user_hid_never_comes_back_even_where_repeats_are_allowed(shop):
     user = EndUserFactory(external_id="picky")
     take(user, shop[0], event_type="hide", days_ago=2000)
@@ -210,6 +233,17 @@ def test_a_preview_leaves_no_slate_behind(shop):
     assert (Slate.objects.count(), SlateItem.objects.count()) == (0, 0)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_of_a_user_erased_while_their_list_was_made_nothing_is_kept(monkeypatch):
+    item = ItemFactory(vector=True)
+    EndUserFactory(external_id="leaving")
+    rank = slates._rank
+    monkeypatch.setattr(slates, "_rank", lambda *given: (users.erase("leaving"), rank(*given))[1])
+    made = recommend("leaving", n=1)
+    assert [ranked.item for ranked in made.items] == [item]
+    assert (made.slate_id, Slate.objects.count(), SlateItem.objects.count()) == (None, 0, 0)
+
+
 @pytest.mark.parametrize("n", [0, -1, 101])
 def test_a_length_out_of_range_is_refused_and_leaves_no_trace(shop, n):
     with pytest.raises(InvalidInputError, match=f"n is {n}; ask for 1 to 100"):
@@ -221,6 +255,19 @@ def test_a_length_out_of_range_is_refused_and_leaves_no_trace(shop, n):
 def test_an_impossible_user_id_is_refused(user):
     with pytest.raises(InvalidInputError, match="1 to 200 characters"):
         recommend(user)
+
+
+def test_where_everything_is_taken_or_hidden_the_list_is_empty_and_says_so(shop):
+    user = EndUserFactory(external_id="keen")
+    take(user, *shop)
+    notice = "Only 0 of the 3 asked for: no more items may be shown to this user."
+    interests.rebuild(user.pk)
+    assert (recommend("keen", n=3).items, recommend("keen", n=3).notice) == ((), notice)
+    assert len(recommend("keen", n=30, repeats="allow").items) == 30
+    Item.objects.update(is_hidden=True)
+    assert (recommend("keen", n=3, repeats="allow").items, recommend("u0", n=3).items) == ((), ())
+    Item.objects.filter(external_id="i7").update(is_hidden=False)
+    assert ids(recommend("u0", n=3)) == ids(recommend("a stranger", n=3)) == ["i7"]
 
 
 def test_an_empty_catalog_gives_an_empty_list():

@@ -60,6 +60,10 @@ def test_fields_left_out_have_their_defaults():
         ({"history_half_life_days": 0}, "history_half_life_days is 0"),
         ({"max_share_per_label": 1.5}, "max_share_per_label is 1.5"),
         ({"repeat_window_days": -1}, "repeat_window_days is -1"),
+        ({"repeat_window_days": 1_000_000}, "repeat_window_days is 1000000; it must be a whole number, 0..36500"),
+        ({"history_events": 10.5}, "history_events is 10.5; it must be a whole number"),
+        ("allow", "must be an object"),
+        (None, "must be an object"),
     ],
 )
 def test_a_recipe_that_cannot_work_says_which_field_is_wrong(values, message):

@@ -46,10 +46,33 @@ def test_many_users_left_behind_become_one_job(monkeypatch):
     monkeypatch.setattr(upkeep, "MOST_SINGLE_REBUILDS", 1)
     for _ in range(3):
         EventFactory(item=ItemFactory(vector=True))
+    current = EventFactory(item=ItemFactory(vector=True)).user
+    interests.rebuild(current.pk)
+    built_at = EndUser.objects.get(pk=current.pk).interests_built_at
     upkeep.rebuild_stale_users()
     job = Job.objects.get()
     assert (job.kind, job.status, job.done, job.total) == ("rebuild_interests", "succeeded", 3, 3)
     assert EndUser.objects.stale().count() == 0
+    assert EndUser.objects.get(pk=current.pk).interests_built_at == built_at
+
+
+def test_rings_of_the_sweep_expire_before_the_next_sweep_rings_again(monkeypatch):
+    rung = []
+    for task in (tasks.rebuild_user_interests, tasks.refresh_user_interests):
+        monkeypatch.setattr(
+            task, "apply_async", lambda args, name=task.name, **options: rung.append((name[18:], args, options))
+        )
+    item, waiting, embedded = ItemFactory(), EndUserFactory(), EndUserFactory()
+    EventFactory(user=embedded, item=item)
+    interests.rebuild(embedded.pk)
+    ItemEmbeddingFactory(item=item)
+    EventFactory(user=waiting)
+    upkeep.rebuild_stale_users()
+    upkeep.follow_new_embeddings()
+    assert rung == [
+        ("rebuild_user_interests", [waiting.pk], {"expires": 30}),
+        ("refresh_user_interests", [[embedded.pk]], {"expires": 30}),
+    ]
 
 
 def test_no_second_job_is_queued_while_one_waits_or_the_demo_loads(monkeypatch):
@@ -72,18 +95,41 @@ def test_users_whose_items_were_embedded_later_are_rebuilt():
     assert upkeep.follow_new_embeddings() == 0
 
 
-def test_labels_that_came_later_reach_the_interests_at_most_every_ten_minutes():
+def ago(**duration):
+    return timezone.now() - timedelta(**duration)
+
+
+def test_the_first_labels_reach_the_interests_after_ten_minutes():
     item, user = ItemFactory(vector=True), EndUserFactory()
     EventFactory(user=user, item=item)
     interests.rebuild(user.pk)
-    assert upkeep.follow_new_labels() is False
     label = ItemLabelFactory(item=item).label
+    assert upkeep.follow_new_labels() is False
+    EndUser.objects.update(interests_built_at=ago(minutes=11))
     assert upkeep.follow_new_labels() is True
     assert [each.label for each in user.interest_labels.all()] == [label]
-    ItemLabel.objects.update(suggested_at=timezone.now() + timedelta(seconds=5))
-    assert upkeep.follow_new_labels() is False
-    Job.objects.update(created_at=timezone.now() - timedelta(minutes=11))
-    assert upkeep.follow_new_labels() is True
+
+
+@pytest.mark.parametrize(
+    ("built", "changed", "is_followed"),
+    [
+        ({"minutes": 9}, {"minutes": 1}, False),
+        ({"minutes": 50}, {"minutes": 1}, False),  # more are coming
+        ({"minutes": 50}, {"minutes": 11}, True),  # they have settled
+        ({"minutes": 61}, {"minutes": 1}, True),  # more are coming, but it has been long
+        ({"minutes": 61}, {"minutes": 62}, False),  # known already
+    ],
+)
+def test_later_labels_are_followed_once_they_settle_or_after_an_hour(built, changed, is_followed):
+    item, user = ItemFactory(vector=True), EndUserFactory()
+    EventFactory(user=user, item=item)
+    interests.rebuild(user.pk)
+    ItemLabelFactory(item=item)
+    ItemLabel.objects.update(suggested_at=ago(**changed))
+    JobFactory(kind="rebuild_interests", status="succeeded")
+    Job.objects.update(created_at=ago(**built))
+    JobFactory(kind="rebuild_interests", status="succeeded", parameters={"only_stale": True})
+    assert upkeep.follow_new_labels() is is_followed
 
 
 def test_a_job_whose_worker_died_and_a_job_whose_message_was_lost_run_again():
@@ -108,6 +154,8 @@ def test_statistics_are_rebuilt_only_after_new_events():
     EventFactory()
     assert upkeep.refresh_statistics().kind == "rebuild_statistics"
     assert ItemStatistics.objects.count() == 1
+    assert upkeep.refresh_statistics() is None
+    EventFactory(type="impression")
     assert upkeep.refresh_statistics() is None
     EventFactory()
     upkeep.refresh_statistics()

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import threading
+
 import pytest
+from django.db import OperationalError, connection, transaction
 from django.db.models import Model
 from rest_framework.test import APIClient
 
@@ -112,3 +115,49 @@ def test_erasing_needs_the_scope_write():
     reader = APIClient(headers={"X-API-Key": ApiKeyFactory(scopes=["read"]).secret})
     assert reader.delete(f"{URL}u1/").status_code == 403
     assert EndUser.objects.count() == 1
+
+
+@pytest.mark.parametrize("external_id", ["a%00b", "x" * 201, "%20"])
+def test_an_id_that_no_user_can_have_is_refused_by_every_method(client, external_id):
+    for method in (client.get, client.delete, client.put):
+        response = method(f"{URL}{external_id}/", {"attributes": {}} if method == client.put else None, format="json")
+        assert response.status_code == 400
+        assert "1 to 200 characters" in response.json()["errors"][0]["detail"]
+    assert EndUser.objects.count() == 0
+
+
+def test_spaces_around_an_id_are_left_out_everywhere_as_events_do(client):
+    assert client.put(f"{URL}%20u1%20/", {"attributes": {}}, format="json").status_code == 201
+    assert client.get(f"{URL}%20u1/").json()["external_id"] == "u1"
+    assert client.get(f"{URL}u1%20/recommendations/").json()["is_known_user"] is True
+    assert client.delete(f"{URL}%20u1/").status_code == 204
+    assert EndUser.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_erasing_waits_for_a_rebuild_that_is_under_way():
+    """A rebuild of a hundred users would else fail with the one who is gone."""
+    user = EndUserFactory(external_id="u1")
+    locked, release = threading.Event(), threading.Event()
+
+    def rebuild() -> None:
+        with transaction.atomic():
+            EndUser.objects.lock_interests([user.pk])
+            locked.set()
+            release.wait(10)
+        connection.close()
+
+    worker = threading.Thread(target=rebuild)
+    worker.start()
+    assert locked.wait(10)
+    try:
+        with pytest.raises(OperationalError, match="lock timeout"), transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '100ms'")
+            users.erase("u1")
+    finally:
+        release.set()
+        worker.join()
+    assert EndUser.objects.get() == user
+    users.erase("u1")
+    assert EndUser.objects.count() == 0

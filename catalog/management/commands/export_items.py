@@ -24,6 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"]
+        draft = path.with_name(f".{path.name}.part")
         name = options["format"] or BY_SUFFIX.get(path.suffix.lower().lstrip("."), "")
         try:
             if not name:
@@ -31,7 +32,6 @@ class Command(BaseCommand):
                     f"The ending of {path.name} names no format; add --format ({', '.join(sorted(FEEDS))})."
                 )
             feed = feed_named(name)
-            draft = path.with_name(f".{path.name}.part")
             items = Item.objects.order_by("id")
             with (
                 draft.open("wb") as file,
@@ -43,6 +43,8 @@ class Command(BaseCommand):
             raise CommandError(error.message) from None
         except OSError as error:
             raise CommandError(f"{path} cannot be written: {error.strerror or error}.") from None
+        finally:
+            draft.unlink(missing_ok=True)
         self.stdout.write(f"{written:,} items written to {path} as {feed.TITLE}")
 
 

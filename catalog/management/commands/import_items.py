@@ -31,6 +31,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"]
+        if options["report"]:
+            write_rejections((), options["report"])  # before anything is imported: it may not be writable
         try:
             # Read once to the end first: a feed that breaks off in the middle then leaves nothing half-written.
             feed, rows = open_feed(path, name=options["format"])
@@ -74,7 +76,15 @@ class Command(BaseCommand):
 
 
 def write_rejections(rejected: tuple[Rejection, ...], path: Path) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["row", "external_id", "field", "message"])
-        writer.writerows([item.row, item.external_id, item.field, item.message] for item in rejected)
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["row", "external_id", "field", "message"])
+            writer.writerows([item.row, _as_text(item.external_id), item.field, item.message] for item in rejected)
+    except OSError as error:
+        raise CommandError(f"The report {path} cannot be written: {error.strerror or error}.") from None
+
+
+def _as_text(cell: str) -> str:
+    """A feed is not ours: what a spreadsheet would take for a formula gets an apostrophe in front."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@")) else cell

@@ -8,9 +8,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from catalog.feeds import FeedError
 from catalog.models import Taxonomy
 from catalog.taxonomies import import_taxonomy, read_taxonomy
+from recsite.operations.errors import InvalidInputError
 
 
 class Command(BaseCommand):
@@ -31,7 +31,7 @@ class Command(BaseCommand):
                 question=options["question"],
                 description=options["description"],
             )
-        except FeedError as error:
+        except InvalidInputError as error:
             raise CommandError(error.message) from None
         self.stdout.write(
             f"{', '.join(report.taxonomies) or path.name}: {report.created:,} labels created, {report.updated:,} "

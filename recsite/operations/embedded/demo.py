@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from celery import current_app
 from django.db import DatabaseError, connection
 
 from recsite.operations import jobs
@@ -12,7 +11,6 @@ from recsite.operations.embedded.terminal import Bar, say
 from recsite.operations.models import Job
 
 KIND = "load_demo"
-TASK = "recommender.tasks.load_demo"
 POLL_S = 1.0
 
 
@@ -33,7 +31,7 @@ def ensure_demo(demo: str) -> int | None:
         job.refresh_from_db()
         if job.status == Job.Status.FAILED:
             jobs.retry(job)
-    current_app.send_task(TASK, [job.pk])
+    jobs.ring(job)
     return job.pk
 
 

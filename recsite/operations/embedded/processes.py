@@ -18,6 +18,7 @@ import psutil
 from recsite.operations.embedded.home import Account, EmbeddedError
 
 LOGS_KEPT = 3
+STOP_S = 4.0
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -86,20 +87,30 @@ def last_lines(log: Path, n: int = 5) -> str:
 
 
 def start_server(program: Program, is_ready: Callable[[], bool], *, timeout_s: float = 40.0) -> subprocess.Popen[bytes]:
-    """Start and wait until it answers; start again where it ended at once (an orphan may still hold its memory)."""
+    """Start and wait until it answers; start again where it ended at once (an orphan may still hold its memory).
+
+    Nothing is left running where it raises, be it for a Ctrl-C.
+    """
     deadline = time.monotonic() + timeout_s
     process = spawn(program)
-    while not is_ready():
-        if time.monotonic() > deadline:
+    try:
+        while not is_ready():
+            if time.monotonic() > deadline:
+                raise EmbeddedError(
+                    f"{program.name} did not start in {timeout_s:.0f} s; the end of its log:\n{last_lines(program.log)}"
+                )
+            if process.poll() is not None:
+                time.sleep(0.5)
+                process = spawn(program)
+            time.sleep(0.05)
+    except BaseException:
+        process.send_signal(program.stop_signal)
+        try:
+            process.wait(timeout=STOP_S)
+        except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            raise EmbeddedError(
-                f"{program.name} did not start in {timeout_s:.0f} s; the end of its log:\n{last_lines(program.log)}"
-            )
-        if process.poll() is not None:
-            time.sleep(0.5)
-            process = spawn(program)
-        time.sleep(0.05)
+        raise
     return process
 
 

@@ -219,6 +219,17 @@ def pip_download(requirement: str, directory: Path, report: Callable[[int], None
     raise DownloadError(f"pip could not fetch {requirement}: {error}")
 
 
+def _bytes_in(directory: Path) -> int:
+    """Of the wheels below it, which pip moves and deletes while we look."""
+    total = 0
+    try:
+        for path in directory.rglob("*.whl"):
+            total += path.stat().st_size
+    except FileNotFoundError:
+        return total
+    return total
+
+
 def _run_pip(requirement: str, directory: Path, report: Callable[[int], None]) -> str:
     """'' where it worked, else the last line of what pip said."""
     scratch = directory / "scratch"
@@ -234,7 +245,7 @@ def _run_pip(requirement: str, directory: Path, report: Callable[[int], None]) -
         )
         try:
             while process.poll() is None:
-                report(sum(path.stat().st_size for path in scratch.rglob("*.whl")))
+                report(_bytes_in(scratch))
                 time.sleep(0.3)
         except BaseException:
             process.terminate()

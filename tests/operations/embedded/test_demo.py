@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from celery import current_app
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from recsite.operations import jobs
 from recsite.operations.embedded import demo
@@ -19,8 +20,8 @@ pytestmark = pytest.mark.django_db
 def rung(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[int]]]:
     calls: list[tuple[str, list[int]]] = []
 
-    def send_task(name: str, arguments: list[int], **_: Any) -> None:
-        calls.append((name, arguments))
+    def send_task(name: str, *, args: list[int]) -> None:
+        calls.append((name, args))
 
     monkeypatch.setattr(current_app, "send_task", send_task)
     return calls
@@ -32,6 +33,15 @@ def test_the_demo_is_queued_once_and_rung_again_while_it_waits(rung: list[tuple[
     assert demo.ensure_demo("grocery") == first
     assert Job.objects.get().parameters == {"demo": "grocery"}
     assert rung == [("recommender.tasks.load_demo", [first])] * 2
+
+
+def test_a_broker_that_is_away_leaves_the_demo_queued(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OperationalError("no broker")
+
+    monkeypatch.setattr(current_app, "send_task", refuse)
+    job_id = demo.ensure_demo("grocery")
+    assert Job.objects.values_list("pk", "status").get() == (job_id, Job.Status.QUEUED)
 
 
 def test_no_demo_no_job(rung: list[tuple[str, list[int]]]) -> None:

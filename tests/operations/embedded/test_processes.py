@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from recsite.operations.embedded.processes import Program, Register, rotate, spawn, write_private
+from recsite.operations.embedded.processes import Program, Register, rotate, spawn, start_server, write_private
 from recsite.operations.embedded.supervisor import Supervisor
 from tests.conftest import wait_until
 
@@ -175,3 +175,15 @@ def test_secrets_are_not_in_the_words_of_a_program(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_server_that_is_interrupted_while_it_starts_does_not_stay_behind(tmp_path: Path) -> None:
+    program = Program(name="x", command=SLEEP, log=tmp_path / "x.log", is_server=True)
+    before = set(psutil.Process().children())
+
+    def interrupted() -> bool:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        start_server(program, interrupted)
+    assert set(psutil.Process().children()) == before

