@@ -196,9 +196,9 @@ def _items(products: pd.DataFrame, rows: pd.DataFrame) -> tuple[DemoItem, ...]:
     paid = rows[rows["piece_price"] > 0]
     prices = paid.groupby("product_id")["piece_price"].median()
     first_sales = rows.groupby("product_id")["occurred_at"].min()
-    # The most bought first: in this order the language model labels them.
+    # The most bought last: the language model labels the newest rows first.
     products = products.assign(sales=products["product_id"].map(rows["product_id"].value_counts()))
-    products = products.sort_values(["sales", "product_id"], ascending=[False, True])
+    products = products.sort_values(["sales", "product_id"])
     is_tobacco = products["product_type"].str.contains(_TOBACCO_WORDS, regex=True)
     # "Store brand" belongs into a title only where the same type is sold by other makers too.
     makers = products.groupby("product_type")["brand"].nunique()

@@ -1,4 +1,4 @@
-"""Who is signed in where the admin is tested."""
+"""Who is signed in where the admin is tested, and the embedder where labelling is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from tests.factories import StaffFactory
+from tests.fakes import FakeEmbedder
 
 
 @pytest.fixture()
@@ -19,3 +20,8 @@ def admin(staff: User) -> Client:
     client = Client()
     client.force_login(staff)
     return client
+
+
+@pytest.fixture
+def embedder():
+    return FakeEmbedder()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from catalog.embedding import item_text, text_hash
-from catalog.models import Item, Label, Taxonomy
+from catalog.labelling import label_waiting
+from catalog.models import Item, ItemLabel, Label, Taxonomy
+from tests.fakes import FakeChatModel
 
 GROCERIES = {"Dairy": "milk cheese butter", "Bakery": "bread rolls bagels", "Snacks": "chips popcorn pretzels"}
 
@@ -24,3 +26,28 @@ def retitle(item: Item, title: str) -> None:
     item.title = title
     item.text_hash = text_hash(item_text(title, item.brand, item.description))
     item.save()
+
+
+def dairy_lover(name="fake-chat"):
+    return FakeChatModel(lambda user: {"Dairy": 0.8, "Bakery": 0.1, "Snacks": 0.1}, name=name)
+
+
+def current(item, taxonomy=None):
+    rows = ItemLabel.objects.of_items([item.pk]).current().select_related("label").order_by("taxonomy_id", "rank")
+    return [row for row in rows if taxonomy is None or row.taxonomy_id == taxonomy.pk]
+
+
+def told(item):
+    return [(row.label.name, row.source, row.is_assigned) for row in current(item)]
+
+
+def drain(**options):
+    reports = []
+    while (report := label_waiting(100, **options)).worked:
+        reports.append(report)
+    return reports
+
+
+def tied_item(external_id="mix"):
+    """Between Dairy and Bakery, so that the embeddings are not sure."""
+    return make_item(external_id, "milk bread")

@@ -112,7 +112,7 @@ def test_an_item_has_a_readable_title_a_median_price_and_its_first_sale():
             sale(2, 10, sales_value=1.25),
         ],
     )
-    national, private = demo.items
+    private, national = demo.items  # the most bought last
     assert (national.external_id, national.title, national.brand) == ("product-1", "Tortilla chips, 13 oz", "")
     assert (private.title, private.brand) == ("Tortilla chips, 1 pt (store brand)", "Store brand")
     # Of 2.50, 3.00 and 9.00: what was free with a coupon is no price.
