@@ -17,7 +17,7 @@ from catalog.models import Item, LabelRequest, Lease
 log = structlog.get_logger(__name__)
 
 SLICE_S = 25.0
-LEASE_S = 180.0
+LEASE_S = 60.0
 LEASE = "label_waiting_items"
 SWEPT_AT_ONCE = 512
 SWEEP_EVERY_S = 30
