@@ -1,8 +1,27 @@
 """The catalog: items, the taxonomies they are labelled against, and the labels they carry."""
 
-from catalog.models.item import Item, ItemEmbedding
-from catalog.models.item_label import ItemLabel, LabelRequest
+from catalog.models.item import Item, ItemEmbedding, ItemPopularity
+from catalog.models.item_label import DecisionRecord, ItemLabel, LabelRequest
+from catalog.models.label_head import AutoAccept, LabelHead, LabellingVector, OpinionFit
 from catalog.models.lease import Lease
-from catalog.models.taxonomy import Label, LabelEmbedding, Taxonomy
+from catalog.models.model_usage import ModelUsage
+from catalog.models.taxonomy import Label, LabelEmbedding, LabelName, Taxonomy
 
-__all__ = ["Item", "ItemEmbedding", "ItemLabel", "Label", "LabelEmbedding", "LabelRequest", "Lease", "Taxonomy"]
+__all__ = [
+    "AutoAccept",
+    "DecisionRecord",
+    "Item",
+    "ItemEmbedding",
+    "ItemLabel",
+    "ItemPopularity",
+    "Label",
+    "LabelEmbedding",
+    "LabelHead",
+    "LabelName",
+    "LabelRequest",
+    "LabellingVector",
+    "Lease",
+    "ModelUsage",
+    "OpinionFit",
+    "Taxonomy",
+]

@@ -224,3 +224,13 @@ class ItemEmbedding(models.Model):
 
     def __str__(self) -> str:
         return f"embedding of item {self.item_id}"
+
+
+class ItemPopularity(models.Model):
+    """How much an item is touched, as the recommender counted it; the review queue puts what is seen most first."""
+
+    item = models.OneToOneField(Item, on_delete=models.CASCADE, primary_key=True, related_name="popularity")
+    share = models.FloatField(help_text="0..1: of the touches of the most touched item, logarithmic.")
+
+    def __str__(self) -> str:
+        return f"popularity of item {self.item_id}"

@@ -81,7 +81,8 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
         return self.filter(Q(suggested_at__gt=moment) | Q(decided_at__gt=moment))
 
     def awaiting_review(self) -> ItemLabelQuerySet:
-        return self.current().filter(is_assigned=True, decision="")
+        """Suggestions that somebody should look at: those the item counts as having, and those too unsure for that."""
+        return self.current().filter(Q(is_assigned=True) | Q(is_abstained=True), decision="")
 
     def with_names(self) -> ItemLabelQuerySet:
         """For display: taxonomy by taxonomy, surest first, with every name that a chip shows."""
@@ -122,8 +123,18 @@ class ItemLabel(models.Model):
     text_hash = models.CharField(max_length=64, help_text="The item text it was made from.")
     suggested_at = models.DateTimeField(auto_now_add=True)
     superseded_at = models.DateTimeField(null=True, blank=True)
+    opinions = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="Who thought what: opinion -> [[label id, share 0..1], ...], best first, as it was when suggested.",
+    )
+    gain = models.FloatField(default=0.0, help_text="What a decision is expected to bring; the review queue's order.")
     is_assigned = models.BooleanField(
         default=False, help_text="Whether the item counts as having this label; a rejection takes it away."
+    )
+
+    is_abstained = models.BooleanField(
+        default=False, help_text="The first choice, but too unsure to be given to the item before somebody decides."
     )
 
     # The decision.
@@ -131,6 +142,10 @@ class ItemLabel(models.Model):
     final_label = models.ForeignKey(Label, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     decided_at = models.DateTimeField(null=True, blank=True)
+    is_automatic = models.BooleanField(
+        default=False, help_text="Accepted for being surer than the taxonomy's threshold."
+    )
+    is_audit = models.BooleanField(default=False, help_text="Drawn at random to tell how often such labels are right.")
 
     objects = ItemLabelQuerySet.as_manager()
 
@@ -149,9 +164,9 @@ class ItemLabel(models.Model):
                 fields=["label", "is_assigned"], condition=Q(superseded_at__isnull=True), name="item_label_assigned"
             ),
             models.Index(
-                fields=["taxonomy", "confidence"],
-                condition=Q(superseded_at__isnull=True, is_assigned=True, decision=""),
-                name="item_label_queue",
+                fields=["taxonomy", "-gain"],
+                condition=Q(superseded_at__isnull=True, decision=""),
+                name="item_label_gain",
             ),
         ]
 
@@ -169,6 +184,35 @@ class ItemLabel(models.Model):
         if self.taxonomy.choice == Taxonomy.Choice.SINGLE:
             return self.rank == 1
         return self.confidence >= ASSIGN_FROM_CONFIDENCE
+
+
+class DecisionRecord(models.Model):
+    """One act of a reviewer, kept for ever: who decided what, when, and what it replaced."""
+
+    class Act(models.TextChoices):
+        ACCEPT = "accept", gettext_lazy("Accepted")
+        REJECT = "reject", gettext_lazy("Rejected")
+        CORRECT = "correct", gettext_lazy("Corrected")
+        UNDO = "undo", gettext_lazy("Taken back")
+
+    item_label = models.ForeignKey(ItemLabel, on_delete=models.CASCADE, related_name="records")
+    act = models.CharField(max_length=10, choices=Act.choices)
+    label = models.ForeignKey(Label, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    is_automatic = models.BooleanField(default=False)
+    batch = models.UUIDField(null=True, blank=True, help_text="Acts of one click share it, so that one undo takes all.")
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        indexes = [
+            models.Index(fields=["item_label", "-at"], name="decision_record_label"),
+            models.Index(fields=["reviewer", "-at"], name="decision_record_reviewer"),
+            models.Index(fields=["batch"], condition=Q(batch__isnull=False), name="decision_record_batch"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.act} of item label {self.item_label_id}"
 
 
 class LabelRequestQuerySet(models.QuerySet["LabelRequest"]):

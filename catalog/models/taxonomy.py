@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext_lazy
 from pgvector.django import HalfVectorField
 
 
@@ -22,6 +24,11 @@ class Taxonomy(models.Model):
     )
     choice = models.CharField(max_length=10, choices=Choice.choices, default=Choice.SINGLE)
     is_active = models.BooleanField(default=True, help_text="New items are labelled against active taxonomies only.")
+    abstain_below = models.FloatField(
+        default=0.2,
+        validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
+        help_text="A suggestion less sure than this gives its item no label until somebody decides.",
+    )
     position = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
@@ -57,13 +64,22 @@ class LabelQuerySet(models.QuerySet["Label"]):
 
 
 class Label(models.Model):
+    class DescriptionSource(models.TextChoices):
+        PERSON = "person", gettext_lazy("Person")
+        LANGUAGE_MODEL = "language_model", gettext_lazy("Language model")
+
     taxonomy = models.ForeignKey(Taxonomy, on_delete=models.CASCADE, related_name="labels")
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.CASCADE, related_name="children")
     name = models.CharField(max_length=200)
     path = models.CharField(max_length=1000, help_text='Names from the root, joined by " > ".')
     description = models.TextField(blank=True, help_text="What belongs here; the model reads it.")
+    description_source = models.CharField(max_length=20, choices=DescriptionSource.choices, blank=True, default="")
     icon = models.CharField(max_length=40, blank=True, help_text="Tabler icon name for tiles without an image.")
     is_deprecated = models.BooleanField(default=False)
+    merged_into = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="merged")
+    external_id = models.CharField(
+        max_length=100, blank=True, default="", help_text="Its id in the taxonomy it came from, such as Google's 166."
+    )
     position = models.PositiveIntegerField(default=0)
 
     objects = LabelQuerySet.as_manager()
@@ -71,6 +87,21 @@ class Label(models.Model):
     class Meta:
         ordering = ["taxonomy_id", "position", "id"]
         constraints = [models.UniqueConstraint(fields=["taxonomy", "path"], name="label_path_unique")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class LabelName(models.Model):
+    """What a label is called in another language; `Label.name` is what labelling reads."""
+
+    label = models.ForeignKey(Label, on_delete=models.CASCADE, related_name="names")
+    language = models.CharField(max_length=10, help_text='A language code such as "zh-hans".')
+    name = models.CharField(max_length=200)
+
+    class Meta:
+        ordering = ["label_id", "language"]
+        constraints = [models.UniqueConstraint(fields=["label", "language"], name="label_name_unique")]
 
     def __str__(self) -> str:
         return self.name

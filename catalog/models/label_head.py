@@ -1,0 +1,99 @@
+"""What is learned for one taxonomy: versions of its label head, how much each opinion weighs, and what is accepted
+without being looked at."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy
+from pgvector.django import HalfVectorField
+
+from catalog.models.taxonomy import Taxonomy
+
+
+class LabelHead(models.Model):
+    """A version of Y = softmax(W2 x + b2). Versions are kept; at most one of a taxonomy is live."""
+
+    class Status(models.TextChoices):
+        LIVE = "live", gettext_lazy("Live")
+        RETIRED = "retired", gettext_lazy("Retired")
+        REFUSED = "refused", gettext_lazy("Not better, never live")
+
+    taxonomy = models.ForeignKey(Taxonomy, on_delete=models.CASCADE, related_name="heads")
+    version = models.PositiveIntegerField()
+    status = models.CharField(max_length=10, choices=Status.choices)
+    weights = models.BinaryField(help_text="A numpy .npz: W2 (labels, dim), b2 (labels,), label_ids (labels,).")
+    model = models.CharField(max_length=200, help_text="The embedding models whose vectors it reads.")
+    decisions = models.PositiveIntegerField(help_text="How many decisions it was trained on.")
+    report = models.JSONField(
+        default=dict, help_text="On held-out decisions: n, accuracy of the live one and of this one, their difference."
+    )
+    reason = models.CharField(max_length=300, blank=True, help_text="Why it went live or did not, in words.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    went_live_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["taxonomy_id", "-version"]
+        constraints = [
+            models.UniqueConstraint(fields=["taxonomy", "version"], name="label_head_version_unique"),
+            models.UniqueConstraint(fields=["taxonomy"], condition=Q(status="live"), name="label_head_one_live"),
+        ]
+
+    def __str__(self) -> str:
+        return f"label head {self.version} of {self.taxonomy_id}"
+
+
+class OpinionFit(models.Model):
+    """How the opinions about a taxonomy's items are weighed and turned into an honest confidence."""
+
+    taxonomy = models.OneToOneField(Taxonomy, on_delete=models.CASCADE, primary_key=True, related_name="fit")
+    parameters = models.JSONField(default=dict, help_text="Weights of the opinions and the calibration's numbers.")
+    decisions = models.PositiveIntegerField(default=0, help_text="How many decisions they were fitted on.")
+    report = models.JSONField(default=dict, help_text="What the fit changed on held-out decisions.")
+    fitted_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"opinion weights of {self.taxonomy_id}"
+
+
+class AutoAccept(models.Model):
+    """Labels surer than a threshold are accepted by themselves, as long as random audits find enough of them right."""
+
+    class State(models.TextChoices):
+        OFF = "off", gettext_lazy("Off")
+        GATHERING = "gathering", gettext_lazy("Waiting for audits")
+        RUNNING = "running", gettext_lazy("Running")
+        STOPPED = "stopped", gettext_lazy("Stopped itself")
+
+    taxonomy = models.OneToOneField(Taxonomy, on_delete=models.CASCADE, primary_key=True, related_name="auto_accept")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OFF)
+    wanted_precision = models.FloatField(default=0.95, validators=[MinValueValidator(0.5), MaxValueValidator(0.999)])
+    threshold = models.FloatField(default=0.9, validators=[MinValueValidator(0.0), MaxValueValidator(1.0)])
+    audit_share = models.FloatField(
+        default=0.05,
+        validators=[MinValueValidator(0.01), MaxValueValidator(1.0)],
+        help_text="Share of the labels above the threshold that is put before a person instead.",
+    )
+    reason = models.CharField(max_length=300, blank=True, help_text="Why it is in this state, in words.")
+    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"auto-accept of {self.taxonomy_id}: {self.state}"
+
+
+class LabellingVector(models.Model):
+    """A text as the larger embedding model reads it. Used by labelling only, and kept by text, not by item."""
+
+    text_hash = models.CharField(max_length=64)
+    model = models.CharField(max_length=100)
+    vector = HalfVectorField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["text_hash", "model"], name="labelling_vector_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.model} of {self.text_hash[:8]}"
