@@ -23,10 +23,16 @@ PRODUCTION = env.bool("RECSITE_PRODUCTION", default=False)
 DEBUG = env.bool("DJANGO_DEBUG", default=False)
 DEMO = env.str("DEMO", default="grocery")
 RECSITE_LLM = env.str("RECSITE_LLM", default="auto")
+LABEL_EMBEDDER = env.str("LABEL_EMBEDDER", default="auto")
+LABEL_DESCRIPTIONS = env.str("LABEL_DESCRIPTIONS", default="on")
 if DEMO not in {"grocery", "none"}:
     raise ImproperlyConfigured(f"DEMO is {DEMO!r}; use 'grocery' or 'none'.")
 if RECSITE_LLM not in {"auto", "off"}:
     raise ImproperlyConfigured(f"RECSITE_LLM is {RECSITE_LLM!r}; use 'auto' or 'off'.")
+if LABEL_EMBEDDER not in {"auto", "off"}:
+    raise ImproperlyConfigured(f"LABEL_EMBEDDER is {LABEL_EMBEDDER!r}; use 'auto' or 'off'.")
+if LABEL_DESCRIPTIONS not in {"on", "off"}:
+    raise ImproperlyConfigured(f"LABEL_DESCRIPTIONS is {LABEL_DESCRIPTIONS!r}; use 'on' or 'off'.")
 if PRODUCTION and DEBUG:
     raise ImproperlyConfigured("RECSITE_PRODUCTION and DJANGO_DEBUG are both on; switch one off.")
 
@@ -61,6 +67,28 @@ def _seconds(name: str, default: float) -> float:
         return float(env.str(name, default=str(default)))
     except ValueError:
         raise ImproperlyConfigured(f"{name} is {env.str(name)!r}; use a number of seconds.") from None
+
+
+def _price(name: str) -> float | None:
+    """None where it is unset."""
+    if not (said := env.str(name, default="")):
+        return None
+    try:
+        price = float(said)
+    except ValueError:
+        price = -1.0
+    if not 0 <= price < 1e6:
+        raise ImproperlyConfigured(f"{name} is {said!r}; use the price of a million tokens, such as 0.15.")
+    return price
+
+
+def _label_embedder_path() -> str:
+    """Where the larger embedding model is, or will be once it is fetched; '' where it is off."""
+    if own := env.str("LABEL_EMBEDDER_PATH", default=""):
+        return "" if LABEL_EMBEDDER == "off" else own
+    if "off" in {LABEL_EMBEDDER, RECSITE_LLM}:
+        return ""
+    return str(RECSITE_HOME / "models" / "all-mpnet-base-v2")
 
 
 def _secret_key() -> str:
@@ -180,15 +208,17 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "catalog.tasks.embed_*": {"queue": "models"},
     "catalog.tasks.label_*": {"queue": "models"},
+    "catalog.tasks.describe_*": {"queue": "models"},
     "recommender.tasks.rebuild_user_interests": {"queue": "events"},
     "*.tasks.sweep": {"queue": "events"},
 }
 # A stopping worker gives its task three seconds, then hands the message back to the broker.
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 3.0
 # Sweeps ring again for rows left behind; an old ring is worth nothing, so it expires before the next.
+SWEEP_EVERY_S = _seconds("SWEEP_EVERY_S", 30.0)
 CELERY_BEAT_SCHEDULE = {
     **{
-        name: {"task": name, "schedule": 30.0, "options": {"expires": 25.0}}
+        name: {"task": name, "schedule": SWEEP_EVERY_S, "options": {"expires": SWEEP_EVERY_S * 5 / 6}}
         for name in ("catalog.tasks.sweep", "recommender.tasks.sweep")
     },
     "recommender.tasks.refresh_statistics": {"task": "recommender.tasks.refresh_statistics", "schedule": 3600.0},
@@ -206,6 +236,13 @@ LLM_MODEL = _setting("LLM_MODEL")
 LLM_MODEL_PATH = env.str("LLM_MODEL_PATH", default="")
 LLM_TIMEOUT_S = _seconds("LLM_TIMEOUT_S", 60.0)
 LLM_CONCURRENCY = _whole("LLM_CONCURRENCY", 4)
+LLM_PRICE_PER_M_PROMPT = _price("LLM_PRICE_PER_M_PROMPT")
+LLM_PRICE_PER_M_COMPLETION = _price("LLM_PRICE_PER_M_COMPLETION")
+LLM_PRICE_CURRENCY = env.str("LLM_PRICE_CURRENCY", default="USD")
+LABEL_EMBEDDER_PATH = _label_embedder_path()
+# How long a worker's claim on requests, and the lease on draining them, outlive their last renewal.
+LABEL_CLAIM_S = _seconds("LABEL_CLAIM_S", 30.0)
+LABEL_LEASE_S = _seconds("LABEL_LEASE_S", 10.0)
 
 # ---------------------------------------------------------------- API
 REST_FRAMEWORK = {

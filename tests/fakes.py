@@ -21,6 +21,7 @@ class FakeEmbedder:
     """Each new word gets the next axis; a text is the unit vector of its word counts, less the words of phrasings."""
 
     name = "fake-embedder"
+    dim = DIM
 
     def __init__(self) -> None:
         self.axes: dict[str, int] = {}
@@ -38,21 +39,38 @@ class FakeEmbedder:
 
 
 class FakeChatModel:
-    """Answers with what `choose` says of a prompt: option, Yes or No -> probability. Keeps the prompts it was asked."""
+    """Answers with what `choose` says of a prompt: option, Yes or No -> probability, and with `write` where text is
+    wanted. Keeps the prompts it was asked."""
 
-    def __init__(self, choose: Callable[[str], Mapping[str, float]], *, name: str = "fake-chat") -> None:
+    def __init__(
+        self,
+        choose: Callable[[str], Mapping[str, float]],
+        *,
+        name: str = "fake-chat",
+        write: Callable[[str], str] = lambda user: "",
+    ) -> None:
         self.choose = choose
+        self.write = write
         self.name = name
         self.concurrency = 1
         self.is_away = False
         self.prompts: list[Prompt] = []
         self._lock = threading.Lock()
 
-    def first_token_probabilities(self, prompt: Prompt, options: Sequence[str]) -> Mapping[str, float]:
+    def _ask(self, prompt: Prompt) -> None:
         if self.is_away:
             raise UnavailableError("The fake model is away.")
         with self._lock:
             self.prompts.append(prompt)
+
+    def complete(self, prompt: Prompt, *, max_tokens: int, purpose: str) -> str:
+        self._ask(prompt)
+        return self.write(prompt.user)
+
+    def first_token_probabilities(
+        self, prompt: Prompt, options: Sequence[str], *, purpose: str = "label"
+    ) -> Mapping[str, float]:
+        self._ask(prompt)
         chosen = self.choose(prompt.user)
         if tuple(options) == ("Yes", "No"):
             return {"Yes": chosen.get("Yes", 0.0), "No": chosen.get("No", 0.0)}

@@ -29,7 +29,7 @@ _running: list[tuple[subprocess.Popen[bytes], signal.Signals]] = []
 def _start() -> None:
     global _home
     os.environ.update(DEMO="none", RECSITE_LLM="off", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
-    for name in ("RECSITE_PRODUCTION", "DJANGO_DEBUG", "LLM_BASE_URL", "LLM_MODEL_PATH", "PORT"):
+    for name in ("RECSITE_PRODUCTION", "DJANGO_DEBUG", "LLM_BASE_URL", "LLM_MODEL_PATH", "LABEL_EMBEDDER_PATH", "PORT"):
         os.environ.pop(name, None)
     root = Path(tempfile.mkdtemp(prefix="recsite-test-"))
     root.chmod(0o711)

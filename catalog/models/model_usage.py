@@ -2,8 +2,40 @@
 
 from __future__ import annotations
 
-from django.db import models
+from collections.abc import Iterable
+from datetime import date
+
+from django.db import connection, models
+from django.db.models import Sum
 from django.utils.translation import gettext_lazy
+
+COUNTS = ("calls", "failures", "prompt_tokens", "completion_tokens", "seconds")
+
+
+class ModelUsageQuerySet(models.QuerySet["ModelUsage"]):
+    def add(self, rows: Iterable[tuple[date, str, str, int, int, int, int, float]]) -> None:
+        """Add (day, model, purpose, and COUNTS) to what is counted already, by one statement, in a steady order, so
+        that workers who do so at once wait for each other instead of locking each other out."""
+        ordered = sorted(rows)
+        if not ordered:
+            return
+        table = connection.ops.quote_name(self.model._meta.db_table)
+        places = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s)"] * len(ordered))
+        added = ", ".join(f"{name} = {table}.{name} + EXCLUDED.{name}" for name in COUNTS)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {table} (day, model, purpose, {', '.join(COUNTS)}) VALUES {places} "  # noqa: S608
+                f"ON CONFLICT (day, model, purpose) DO UPDATE SET {added}",
+                [value for row in ordered for value in row],
+            )
+
+    def since(self, day: date) -> ModelUsageQuerySet:
+        return self.filter(day__gte=day).order_by("-day", "model", "purpose")
+
+    def totals(self) -> dict[str, float]:
+        """COUNTS added up; 0 where there is nothing."""
+        found = self.order_by().aggregate(**{name: Sum(name) for name in COUNTS})
+        return {name: found[name] or 0 for name in COUNTS}
 
 
 class ModelUsage(models.Model):
@@ -19,6 +51,8 @@ class ModelUsage(models.Model):
     prompt_tokens = models.PositiveBigIntegerField(default=0)
     completion_tokens = models.PositiveBigIntegerField(default=0)
     seconds = models.FloatField(default=0.0, help_text="Waited for answers, added up over parallel calls.")
+
+    objects = ModelUsageQuerySet.as_manager()
 
     class Meta:
         ordering = ["-day", "model", "purpose"]

@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from kombu.exceptions import OperationalError as BrokerError
 
-from recsite.operations.embedded import language_model
+from recsite.operations.embedded import label_embedder, language_model
 from recsite.operations.embedded.home import Home
 
 log = structlog.get_logger(__name__)
@@ -42,13 +42,14 @@ def live(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 where database, migrations and broker are well, else 503. The language model is reported, never decisive."""
+    """200 where database, migrations and broker are well, else 503. The models are reported, never decisive."""
     checks = {"database": _checked(database), "migrations": _checked(migrations), "broker": _checked(broker)}
     is_ready = all(check.ok for check in checks.values())
     body = {
         "status": "ok" if is_ready else "unavailable",
         "checks": {name: asdict(check) for name, check in checks.items()},
         "language_model": asdict(llm()),
+        "label_embedder": asdict(larger_embedder()),
     }
     return JsonResponse(body, status=200 if is_ready else 503)
 
@@ -95,3 +96,9 @@ def llm() -> Check:
     except (OSError, HTTPException, ValueError):
         status = language_model.read_status(Home(settings.RECSITE_HOME))
         return Check(ok=False, detail=status.state if status is not None else "unreachable")
+
+
+def larger_embedder() -> Check:
+    """Whether labelling has its larger embedding model; without it the smaller one stands in."""
+    status = label_embedder.status(Home(settings.RECSITE_HOME), settings.LABEL_EMBEDDER_PATH)
+    return Check(ok=status.state == "ready", detail=status.detail if status.state == "ready" else status.state)

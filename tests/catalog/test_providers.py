@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 import threading
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 
 from catalog.prompts import Prompt
-from catalog.providers import get_chat_model
-from catalog.providers.minilm import MiniLmEmbedder, cpu_computes_bf16
+from catalog.providers import get_chat_model, get_label_embedder
 from catalog.providers.openai_compatible import OpenAiCompatibleChatModel
+from catalog.providers.sentence_transformer import cpu_computes_bf16, minilm, of_directory, vector_length
+from recsite.operations.embedded import label_embedder
+from recsite.operations.embedded.home import Home
 from recsite.operations.errors import InvalidInputError, UnavailableError
 
 PROMPT = Prompt(system="Answer with one letter.", user="Product: milk")
@@ -166,7 +169,7 @@ def test_bf16_is_used_only_where_the_cpu_computes_it():
 
 
 def test_minilm_gives_unit_rows_in_order_with_like_texts_close():
-    embedder = MiniLmEmbedder()
+    embedder = minilm()
     rows = embedder.embed(["2% milk, gallon", "whole milk", "motor oil"])
     assert rows.shape == (3, 384)
     assert rows.dtype == np.float32
@@ -186,7 +189,7 @@ def test_importing_what_pages_use_loads_no_vendor():
         capture_output=True,
         text=True,
         check=True,
-        env={**__import__("os").environ, "DJANGO_SETTINGS_MODULE": "recsite.settings"},
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "recsite.settings"},
     )
     assert done.stdout.strip() == "[]"
 
@@ -210,3 +213,62 @@ def test_a_password_in_the_address_is_not_told():
     assert model.status().detail == (
         "The language model at http://127.0.0.1:1/v1 does not answer; start it, or check LLM_BASE_URL."
     )
+
+
+def directory(path, *modules):
+    """A directory like those of sentence-transformers, without weights; each module is (folder, config)."""
+    path.mkdir()
+    for folder, config in modules:
+        (path / folder).mkdir(exist_ok=True)
+        (path / folder / "config.json").write_text(json.dumps(config))
+    listed = [{"idx": place, "path": folder} for place, (folder, _) in enumerate(modules)]
+    (path / "modules.json").write_text(json.dumps([*listed, {"idx": 9, "path": "9_Normalize"}]))
+    return path
+
+
+TRANSFORMER, POOLING = ("", {"hidden_size": 1024}), ("1_Pooling", {"word_embedding_dimension": 768})
+
+
+def test_the_length_of_vectors_is_read_without_loading_the_model(tmp_path):
+    assert vector_length(directory(tmp_path / "a", TRANSFORMER)) == 1024
+    assert vector_length(directory(tmp_path / "b", TRANSFORMER, POOLING)) == 768
+    dense = ("2_Dense", {"in_features": 768, "out_features": 256})
+    assert vector_length(directory(tmp_path / "c", TRANSFORMER, POOLING, dense)) == 256
+    with pytest.raises(UnavailableError, match="LABEL_EMBEDDER_PATH"):
+        vector_length(directory(tmp_path / "d", ("", {})))
+    (tmp_path / "d" / "modules.json").write_text("{broken")
+    with pytest.raises(UnavailableError, match="LABEL_EMBEDDER_PATH"):
+        vector_length(tmp_path / "d")
+
+
+def test_the_label_embedder_is_there_as_soon_as_its_files_are(tmp_path, settings):
+    settings.LABEL_EMBEDDER_PATH = ""
+    assert get_label_embedder() is None
+    settings.LABEL_EMBEDDER_PATH = str(tmp_path / "mine")
+    assert get_label_embedder() is None
+    directory(tmp_path / "mine", TRANSFORMER, POOLING)
+    found = get_label_embedder()
+    assert (found.name, found.dim, found.embed([]).shape) == ("mine", 768, (0, 768))
+    assert get_label_embedder() is found
+    settings.LABEL_EMBEDDER_PATH = str(directory(tmp_path / "other", TRANSFORMER))
+    assert (get_label_embedder().name, get_label_embedder().dim) == ("other", 1024)
+
+
+def test_a_directory_whose_weights_cannot_be_loaded_is_unavailable(tmp_path):
+    with pytest.raises(UnavailableError, match=r"mine in .* cannot be loaded"):
+        of_directory(directory(tmp_path / "mine", TRANSFORMER, POOLING)).embed(["milk"])
+
+
+def test_the_site_looks_for_the_packaged_one_where_it_is_put(tmp_path):
+    code = "import django; from django.conf import settings; print(settings.LABEL_EMBEDDER_PATH)"
+
+    def path(**environment):
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("LABEL_", "RECSITE_LLM"))}
+        env = {**kept, "DJANGO_SETTINGS_MODULE": "recsite.settings", "RECSITE_HOME": str(tmp_path), **environment}
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+        return done.stdout.strip()
+
+    assert path() == str(label_embedder.directory(Home(tmp_path)))
+    assert path(RECSITE_LLM="off") == path(LABEL_EMBEDDER="off") == ""
+    assert path(RECSITE_LLM="off", LABEL_EMBEDDER_PATH="/models/mine") == "/models/mine"
+    assert path(LABEL_EMBEDDER="off", LABEL_EMBEDDER_PATH="/models/mine") == ""

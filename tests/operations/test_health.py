@@ -31,6 +31,7 @@ def test_ready_with_database_migrations_and_broker_and_without_a_language_model(
         "status": "ok",
         "checks": {name: {"ok": True, "detail": ""} for name in ("database", "migrations", "broker")},
         "language_model": {"ok": False, "detail": "off: labels come from embeddings alone"},
+        "label_embedder": {"ok": False, "detail": "off"},
     }
     assert "no-store" in response["Cache-Control"]
 

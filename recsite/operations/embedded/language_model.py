@@ -3,54 +3,41 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import sys
-import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from recsite.operations.embedded import weights
+from recsite.operations.embedded import fetching, weights
+from recsite.operations.embedded.fetching import GIVE_UP as GIVE_UP
+from recsite.operations.embedded.fetching import Status, progress_writer
 from recsite.operations.embedded.home import EmbeddedError, Home
-from recsite.operations.embedded.processes import Program, write_private
+from recsite.operations.embedded.packaged_models import LANGUAGE_MODEL
+from recsite.operations.embedded.processes import Program
 from recsite.operations.embedded.secrets import stored_secret
+
+NAME = "language_model"
 
 SLOTS = 4
 TOKENS_PER_SLOT = 2048
 NICE = 10
-GIVE_UP = 78
-"""Exit code of the child where starting it again would not help."""
-
-
-@dataclass(frozen=True)
-class Status:
-    """What the child last wrote: downloading, verifying, starting (the server answers when loaded) or failed."""
-
-    state: str
-    detail: str = ""
-    done: int = 0
-    total: int = 0
 
 
 def status_path(home: Home) -> Path:
-    return home.run / "language_model.json"
+    return fetching.status_path(home, NAME)
 
 
 def read_status(home: Home) -> Status | None:
     """None where no embedded language model was started."""
-    try:
-        return Status(**json.loads(status_path(home).read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
-        return None
+    return fetching.read_status(home, NAME)
 
 
 def write_status(home: Home, status: Status) -> None:
-    write_private(status_path(home), json.dumps(asdict(status)))
+    fetching.write_status(home, NAME, status)
 
 
 def model_name(model_path: str) -> str:
     """The name the server gives the model: that of the file."""
-    return Path(model_path).stem.lower() if model_path else weights.DEFAULT_MODEL.name
+    return Path(model_path).stem.lower() if model_path else LANGUAGE_MODEL.name
 
 
 def api_key(home: Home) -> str:
@@ -65,7 +52,7 @@ def program(home: Home, *, manage: Path, port: int, model_path: str) -> Program:
         "LLM_MODEL_PATH": model_path,
     }
     return Program(
-        name="language_model",
+        name=NAME,
         command=(sys.executable, str(manage), "language_model"),
         log=home.logs / "language_model.log",
         environment=environment,
@@ -102,19 +89,11 @@ def threads() -> int:
 
 def fetch_and_serve(home: Home, *, requirements_file: Path, model_path: str, port: int) -> None:
     """Never returns where all goes well: this process becomes the server. Raises EmbeddedError."""
-    written_at = 0.0
-
-    def on_progress(state: str, done: int, total: int) -> None:
-        nonlocal written_at
-        if time.monotonic() - written_at > 0.3 or done == total:
-            written_at = time.monotonic()
-            write_status(home, Status(state, done=done, total=total))
-
     try:
         if model_path:
             path = weights.own_file(Path(model_path))
         else:
-            path = weights.install(home.models, requirements_file, on_progress=on_progress)
+            path = weights.install(home.models, requirements_file, on_progress=progress_writer(home, NAME))
         command = server_command(path, port=port, name=model_name(model_path), threads=threads())
     except EmbeddedError as error:
         write_status(home, Status("failed", detail=str(error)))

@@ -17,8 +17,19 @@ from typing import IO
 from django.core.management import call_command
 
 from recsite.operations import admin_accounts, api_keys, jobs
-from recsite.operations.embedded import children, demo, language_model, postgres, services, valkey
+from recsite.operations.embedded import (
+    children,
+    demo,
+    fetching,
+    label_embedder,
+    language_model,
+    postgres,
+    services,
+    valkey,
+    weights,
+)
 from recsite.operations.embedded.home import EmbeddedError, Home
+from recsite.operations.embedded.packaged_models import LABEL_EMBEDDER, LANGUAGE_MODEL, PackagedModel
 from recsite.operations.embedded.ports import free_port, holder, is_free
 from recsite.operations.embedded.processes import Program, Register, last_lines, rotate, write_private
 from recsite.operations.embedded.supervisor import Supervisor
@@ -45,6 +56,8 @@ class Options:
     llm_base_url: str = ""
     llm_model_path: str = ""
     llm: str = "auto"
+    label_embedder_path: str = ""
+    """'' where it is off, else where the larger embedding model is or will be."""
     demo: str = "grocery"
 
 
@@ -55,6 +68,7 @@ class Launcher:
         self.register = Register(home.run / "processes.json")
         self.supervisor = Supervisor(self.register, say, final_codes=frozenset({language_model.GIVE_UP}))
         self.demo_job: int | None = None
+        self._later: Program | None = None
         self._is_urgent = False
         self._is_stopping = False
 
@@ -74,7 +88,8 @@ class Launcher:
             self._is_stopping = True
             self.supervisor.stop(is_urgent=lambda: self._is_urgent)
             services.withdraw(self.home)
-            language_model.status_path(self.home).unlink(missing_ok=True)
+            for name in (language_model.NAME, label_embedder.NAME):
+                fetching.status_path(self.home, name).unlink(missing_ok=True)
             (self.home.run / "up.json").unlink(missing_ok=True)
             lock.close()
         say("Stopped. Everything is kept; `make run` starts it again.")
@@ -107,8 +122,7 @@ class Launcher:
         self._wait_for_page(address)
         for program in children.background(self.home, self.options.project):
             self.supervisor.start(program)
-        if found_services.LLM_BASE_URL:
-            self.supervisor.start(self._language_model(found_services.LLM_BASE_URL))
+        self._start_models(found_services.LLM_BASE_URL)
         self.demo_job = demo.ensure_demo(self.options.demo)
         say(self._block(address, login, key_path, time.monotonic() - started_at))
 
@@ -137,6 +151,26 @@ class Launcher:
         services.publish(self.home, found)
         services.adopt(found)
         return found
+
+    def _start_models(self, llm_base_url: str) -> None:
+        """Two downloads at once would only slow each other: the smaller one first, which helps sooner."""
+        if self._has_to_fetch(LABEL_EMBEDDER):
+            self.supervisor.start(label_embedder.program(self.home, manage=self.options.project / "manage.py"))
+        if not llm_base_url:
+            return
+        program = self._language_model(llm_base_url)
+        if self._has_to_fetch(LANGUAGE_MODEL) and self._has_to_fetch(LABEL_EMBEDDER):
+            self._later = program
+        else:
+            self.supervisor.start(program)
+
+    def _has_to_fetch(self, model: PackagedModel) -> bool:
+        """Whether this start has to fetch it."""
+        if model is LABEL_EMBEDDER:
+            ours = self.options.label_embedder_path == str(label_embedder.directory(self.home))
+            return ours and weights.installed(self.home.models, model) is None
+        is_ours = self.options.llm == "auto" and not (self.options.llm_base_url or self.options.llm_model_path)
+        return is_ours and weights.installed(self.home.models, model) is None
 
     def _language_model(self, base_url: str) -> Program:
         return language_model.program(
@@ -170,26 +204,23 @@ class Launcher:
             if child.program.is_server:
                 # What a server says while it starts ("the database system is starting up") is no news.
                 watch.offsets[name] = child.program.log.stat().st_size
-        weights_bar: Bar | None = None
-        last_state = ""
         follow = demo.Follow(self.demo_job) if self.demo_job else None
+        fetches = [
+            Fetch(self.home, label_embedder.NAME, LABEL_EMBEDDER.title),
+            Fetch(self.home, language_model.NAME, LANGUAGE_MODEL.title),
+        ]
         while True:
             self.supervisor.tick()
+            if self._later is not None and self.supervisor.has_ended(label_embedder.NAME):
+                self.supervisor.start(self._later)
+                watch.paths[self._later.name] = self._later.log
+                self._later = None
             for line in watch.new_lines():
                 say(line)
             if follow is not None and follow.step():
                 follow = None
-            status = language_model.read_status(self.home)
-            if status is not None and status.state in {"downloading", "verifying"} and status.total:
-                weights_bar = weights_bar or Bar("Language model", unit="B", scale=True)
-                weights_bar.update(status.done, status.total, status.state)
-            elif weights_bar is not None:
-                weights_bar.close()
-                weights_bar = None
-            if status is not None and status.state != last_state:
-                last_state = status.state
-                if status.state == "starting":
-                    say(f"Language model: {status.detail} verified and being loaded; labelling with it follows.")
+            for fetch in fetches:
+                fetch.step()
             time.sleep(TICK_S)
 
     # ------------------------------------------------------------ words
@@ -237,9 +268,37 @@ class Launcher:
             return self.options.llm_base_url
         if self.options.llm_model_path:
             return self.options.llm_model_path
-        if language_model.weights.installed(self.home.models):
-            return f"{language_model.weights.DEFAULT_MODEL.name}, being loaded"
-        return "1.1 GB being fetched; until it is here labels come from embeddings alone"
+        first = "0.4 GB for labels, then " if self._has_to_fetch(LABEL_EMBEDDER) else ""
+        if self._has_to_fetch(LANGUAGE_MODEL):
+            return f"{first}1.1 GB being fetched; until it is here labels come from embeddings alone"
+        return f"{LANGUAGE_MODEL.name}, being loaded"
+
+
+class Fetch:
+    """Shows how far a model's download is, and says when it is there."""
+
+    SAID = {
+        "starting": "verified and being loaded; labelling with it follows.",
+        "ready": "verified; labelling uses it from its next batch on.",
+    }
+
+    def __init__(self, home: Home, name: str, title: str) -> None:
+        self.home, self.name, self.title = home, name, title
+        self._bar: Bar | None = None
+        self._last_state = ""
+
+    def step(self) -> None:
+        status = fetching.read_status(self.home, self.name)
+        if status is not None and status.share_done is not None:
+            self._bar = self._bar or Bar(self.title, unit="B", scale=True)
+            self._bar.update(status.done, status.total, status.state)
+        elif self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        if status is not None and status.state != self._last_state:
+            self._last_state = status.state
+            if words := self.SAID.get(status.state):
+                say(f"{self.title}: {status.detail} {words}")
 
 
 def choose_port(wanted: str) -> int:

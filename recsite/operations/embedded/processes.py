@@ -25,7 +25,10 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 @dataclass(frozen=True)
 class Program:
-    """What to run. `stop_signal` asks it to end; it also gets it from the kernel when its parent is killed."""
+    """What to run. `stop_signal` asks it to end; it also gets it from the kernel when its parent is killed.
+
+    One that `may_end` has done its work where it ends with exit code 0, and is not started again.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -37,6 +40,7 @@ class Program:
     nice: int = 0
     stop_signal: signal.Signals = signal.SIGTERM
     is_server: bool = False
+    may_end: bool = False
     before_start: Callable[[], None] | None = None
 
 

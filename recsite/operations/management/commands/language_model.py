@@ -12,8 +12,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from recsite.operations.embedded import language_model
+from recsite.operations.embedded.downloads import DownloadError
 from recsite.operations.embedded.home import EmbeddedError, Home
-from recsite.operations.embedded.weights import DownloadError
 
 
 class Command(BaseCommand):

@@ -35,6 +35,7 @@ class Command(BaseCommand):
             llm_base_url=env.str("LLM_BASE_URL", default=""),
             llm_model_path=settings.LLM_MODEL_PATH,
             llm=settings.RECSITE_LLM,
+            label_embedder_path=settings.LABEL_EMBEDDER_PATH,
             demo=settings.DEMO,
         )
         try:

@@ -1,0 +1,61 @@
+"""How far the fetching of a model is: written by the child that does it, read by pages, health and the terminal."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from recsite.operations.embedded.home import Home
+from recsite.operations.embedded.processes import write_private
+from recsite.operations.embedded.weights import OnProgress
+
+WRITTEN_EVERY_S = 0.3
+FETCHING = frozenset({"downloading", "verifying", "unpacking"})
+GIVE_UP = 78
+"""Exit code of a child where starting it again would not help."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the child last wrote: downloading, verifying, unpacking, starting (a server answers when loaded), ready or
+    failed."""
+
+    state: str
+    detail: str = ""
+    done: int = 0
+    total: int = 0
+
+    @property
+    def share_done(self) -> float | None:
+        return min(1.0, self.done / self.total) if self.state in FETCHING and self.total else None
+
+
+def status_path(home: Home, name: str) -> Path:
+    return home.run / f"{name}.json"
+
+
+def read_status(home: Home, name: str) -> Status | None:
+    """None where no such child was started, or where it is not for us to read."""
+    try:
+        return Status(**json.loads(status_path(home, name).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def write_status(home: Home, name: str, status: Status) -> None:
+    write_private(status_path(home, name), json.dumps(asdict(status)))
+
+
+def progress_writer(home: Home, name: str) -> OnProgress:
+    """Writes the status a few times a second, and always the end of a step."""
+    written_at = 0.0
+
+    def on_progress(state: str, done: int, total: int) -> None:
+        nonlocal written_at
+        if time.monotonic() - written_at > WRITTEN_EVERY_S or done == total:
+            written_at = time.monotonic()
+            write_status(home, name, Status(state, done=done, total=total))
+
+    return on_progress
