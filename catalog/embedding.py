@@ -25,6 +25,9 @@ MAX_DESCRIPTION_CHARS = 160
 # Averaged, so that no single wording decides; see docs/labelling.md.
 LABEL_PHRASINGS = ("{}", "{} products", "a product in the {} category")
 DESCRIPTION_WEIGHT = 1.0
+PRODUCTS_WEIGHT = 0.5
+MIN_PRODUCTS = 3
+MAX_PRODUCT_WORDS = 4
 
 _TAGS = re.compile(r"</?[a-zA-Z][^<>]*>")
 _SPACES = re.compile(r"\s+")
@@ -116,7 +119,7 @@ def embed_labels(taxonomy_id: int, *, embedder: Embedder | None = None) -> int:
     """Store a vector for each assignable label of this taxonomy whose name or description is new to the model."""
     labels = list(Label.objects.filter(taxonomy_id=taxonomy_id).assignable().order_by("pk"))
     texts = {label.pk: _label_texts(label.name, label.description) for label in labels}
-    hashes = {pk: text_hash("\n".join(lines) + f"\n{DESCRIPTION_WEIGHT}") for pk, lines in texts.items()}
+    hashes = {pk: text_hash("\n".join(lines) + f"\n{DESCRIPTION_WEIGHT} {PRODUCTS_WEIGHT}") for pk, lines in texts.items()}
     known = set(LabelEmbedding.objects.filter(label__in=labels).values_list("label_id", "text_hash"))
     stale = [pk for pk, key in hashes.items() if (pk, key) not in known]
     if not stale:
@@ -145,10 +148,18 @@ def _label_vectors(texts: Sequence[Sequence[str]], embedder: Embedder) -> NDArra
         own = [next(vectors) for _ in lines]
         named = unit_rows(np.mean(own[: len(LABEL_PHRASINGS)], axis=0))
         described = own[len(LABEL_PHRASINGS) :]
-        rows.append(unit_rows(named + DESCRIPTION_WEIGHT * described[0]) if described else named)
+        weight = DESCRIPTION_WEIGHT if len(described) == 1 else PRODUCTS_WEIGHT
+        rows.append(unit_rows(named + weight * unit_rows(np.mean(described, axis=0))) if described else named)
     return np.stack(rows)
 
 
 def _label_texts(name: str, description: str) -> list[str]:
     words = name.replace("/", ", ").lower()
-    return [*(phrasing.format(words) for phrasing in LABEL_PHRASINGS), *([description] if description else [])]
+    return [*(phrasing.format(words) for phrasing in LABEL_PHRASINGS), *_described(description)]
+
+
+def _described(description: str) -> list[str]:
+    """A list of typical products is read product by product, a sentence as it stands."""
+    parts = [part.strip(" .") for part in description.split(",") if part.strip(" .")]
+    is_list = len(parts) >= MIN_PRODUCTS and all(len(part.split()) <= MAX_PRODUCT_WORDS for part in parts)
+    return parts if is_list else [description] if description else []

@@ -3,13 +3,18 @@ without being looked at."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy
+from numpy.typing import NDArray
 from pgvector.django import HalfVectorField
 
+from catalog.models.item import Item
 from catalog.models.taxonomy import Taxonomy
 
 
@@ -84,13 +89,37 @@ class AutoAccept(models.Model):
         return f"auto-accept of {self.taxonomy_id}: {self.state}"
 
 
+class LabellingVectorQuerySet(models.QuerySet["LabellingVector"]):
+    def by_text(self, text_hashes: Sequence[str], *, model: str) -> dict[str, NDArray[np.float32]]:
+        rows = self.filter(text_hash__in=text_hashes, model=model).values_list("text_hash", "vector")
+        return {text_hash: np.asarray(vector, dtype=np.float32) for text_hash, vector in rows}
+
+    def keep(self, text_hashes: Sequence[str], vectors: NDArray[np.float32], *, model: str) -> None:
+        """Store each; what another worker stored meanwhile stays."""
+        rows = [
+            LabellingVector(text_hash=text_hash, model=model, vector=vector)
+            for text_hash, vector in sorted(zip(text_hashes, vectors, strict=True), key=lambda pair: pair[0])
+        ]
+        self.bulk_create(rows, batch_size=500, ignore_conflicts=True)
+
+    def of_items(self, *, model: str) -> LabellingVectorQuerySet:
+        """Of texts that some item has now."""
+        return self.filter(Exists(Item.objects.filter(text_hash=OuterRef("text_hash"))), model=model)
+
+    def newest(self, n: int) -> list[tuple[str, NDArray[np.float32]]]:
+        rows = self.order_by("-pk").values_list("text_hash", "vector")[:n]
+        return [(text_hash, np.asarray(vector, dtype=np.float32)) for text_hash, vector in rows]
+
+
 class LabellingVector(models.Model):
-    """A text as the larger embedding model reads it. Used by labelling only, and kept by text, not by item."""
+    """A text as labelling reads it, by one or two embedding models; kept by text, not by item."""
 
     text_hash = models.CharField(max_length=64)
-    model = models.CharField(max_length=100)
+    model = models.CharField(max_length=200)
     vector = HalfVectorField()
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = LabellingVectorQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["text_hash", "model"], name="labelling_vector_unique")]
