@@ -36,7 +36,7 @@ _MARKERS = re.compile(r"<\|[^|<>]{0,40}\|>|\[/?INST\]|</?s>")
 
 _THOUGHTS = re.compile(r"<think>.*?(?:</think>|$)", re.DOTALL | re.IGNORECASE)
 _LIST_MARK = re.compile(r"^\s*(?:[-–—*•·>#]+|\(?\d{1,2}\s*[.):])\s*")
-_AROUND_PRODUCT = " \t\"'`*_“”‘’«».!?()[]{}"
+_AROUND_PRODUCT = " \t\"'`*_“”‘’«».。!?()[]{}"
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def read_description(reply: str) -> str:
     """
     text = _THOUGHTS.sub(" ", reply).strip()
     parts = [part for line in text.splitlines() for part in _products_of(line)]
-    if 2 < len(parts) < PRODUCTS and not text.endswith((".", "\n")) and "\n" not in text:
+    if 2 < len(parts) < PRODUCTS and not text.endswith((".", "。")) and "\n" not in text:
         parts.pop()
     kept: list[str] = []
     for product in dict.fromkeys(part for part in parts if _is_product(part)):
