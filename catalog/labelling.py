@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import transaction
 from numpy.typing import NDArray
 
-from catalog import asking, shortlist, suggestions
+from catalog import asking, claims, shortlist, suggestions
 from catalog.asking import Work
 from catalog.embedding import embed_items, embed_labels, item_text, normalise
 from catalog.models import Item, ItemEmbedding, Label, LabelRequest, Taxonomy
@@ -28,7 +28,6 @@ from catalog.suggestions import Key
 
 log = structlog.get_logger(__name__)
 
-CLAIM_S = 180.0
 # At a time by embeddings, which is quick, and by the language model, of which a batch should fit well into a claim.
 AT_ONCE = 256
 BY_MODEL_AT_ONCE = 12
@@ -109,6 +108,7 @@ _STATUS_NAMES = {
 }
 
 
+@claims.kept()
 def label_waiting(
     limit: int = AT_ONCE,
     *,
@@ -124,10 +124,10 @@ def label_waiting(
     provisional = LabelRequest.objects.filter(pk__in=requests.filter(status=Status.PROVISIONAL).values("pk"))
     report = LabellingReport()
     is_ready = chat_model is not None and requests.waiting().exists() and chat_model.status().state == "ready"
-    if batch := _with_present_text(pending.claim(limit, seconds=CLAIM_S)):
+    if batch := _with_present_text(pending.claim(limit, seconds=settings.LABEL_CLAIM_S)):
         report = _label_by_embeddings(batch, chat_model, embedder or get_embedder())
     elif chat_model is not None and is_ready:
-        batch = _with_present_text(provisional.claim(min(limit, BY_MODEL_AT_ONCE), seconds=CLAIM_S))
+        batch = _with_present_text(provisional.claim(min(limit, BY_MODEL_AT_ONCE), seconds=settings.LABEL_CLAIM_S))
         report, is_ready = _label_by_model(batch, chat_model, embedder or get_embedder())
     remaining = pending.unclaimed().count() + (provisional.unclaimed().count() if is_ready else 0)
     if report.worked:

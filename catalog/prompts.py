@@ -23,9 +23,20 @@ YES_NO = ("Yes", "No")
 LABEL_PLACE = "{label}"
 MAX_LOGIT = 6.0
 
+MAX_PATH_CHARS = 200
+MAX_DESCRIPTION_CHARS = 200
+DESCRIPTION_TOKENS = 60
+PRODUCTS = 8
+MAX_PRODUCT_WORDS = 6
+MAX_PRODUCT_CHARS = 50
+
 _SPACES = re.compile(r"[\s\x00-\x1f\x7f]+")
 # Chat-template markers such as <|im_start|>: a server that parsed them would end the user's turn early.
 _MARKERS = re.compile(r"<\|[^|<>]{0,40}\|>|\[/?INST\]|</?s>")
+
+_THOUGHTS = re.compile(r"<think>.*?(?:</think>|$)", re.DOTALL | re.IGNORECASE)
+_LIST_MARK = re.compile(r"^\s*(?:[-–—*•·>#]+|\(?\d{1,2}\s*[.):])\s*")
+_AROUND_PRODUCT = " \t\"'`*_“”‘’«».。!?()[]{}"
 
 
 @dataclass(frozen=True)
@@ -119,3 +130,47 @@ def mean_shares(answers: Sequence[Sequence[float]]) -> tuple[float, ...]:
     if not answers:
         raise ValueError("No answer to average.")
     return tuple(sum(column) / len(answers) for column in zip(*answers, strict=True))
+
+
+def describe(path: str) -> Prompt:
+    """What are this label's products? `path` is its names from the root."""
+    category = one_line(path, MAX_PATH_CHARS)
+    return Prompt(
+        system="You know shops and their products.",
+        user=(
+            f"Shop category: {category}\n"
+            f"List eight typical products of this category, comma separated, lower case, nothing else."
+        ),
+    )
+
+
+def read_description(reply: str) -> str:
+    """The reply's products as one line, "milk, butter, cheese"; '' where it is no list of at least two.
+
+    Reads lists of any form. Words before a colon are an introduction, long parts are prose, and both are left out. A
+    reply of fewer products than asked for that does not end like a sentence was cut off, so its last one is, too.
+    """
+    text = _THOUGHTS.sub(" ", reply).strip()
+    parts = [part for line in text.splitlines() for part in _products_of(line)]
+    if 2 < len(parts) < PRODUCTS and not text.endswith((".", "。")) and "\n" not in text:
+        parts.pop()
+    kept: list[str] = []
+    for product in dict.fromkeys(part for part in parts if _is_product(part)):
+        if len(kept) == PRODUCTS or len(", ".join([*kept, product])) > MAX_DESCRIPTION_CHARS:
+            break
+        kept.append(product)
+    return ", ".join(kept) if len(kept) > 1 else ""
+
+
+def _products_of(line: str) -> list[str]:
+    listed = _LIST_MARK.sub("", line).rpartition(":")[2]
+    parts = [one_line(part, MAX_DESCRIPTION_CHARS) for part in re.split(r"[,;、，；]", listed)]
+    cleaned = [_LIST_MARK.sub("", part).strip(_AROUND_PRODUCT).lower() for part in parts]
+    return [part.removeprefix("and ").strip() for part in cleaned if part]
+
+
+def _is_product(part: str) -> bool:
+    words = part.split()
+    is_word_over_and_over = len(words) > 1 and len(set(words)) == 1
+    fits = len(words) <= MAX_PRODUCT_WORDS and len(part) <= MAX_PRODUCT_CHARS
+    return fits and not is_word_over_and_over and any(letter.isalpha() for letter in part)

@@ -9,18 +9,21 @@ from typing import Any
 import structlog
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
+from celery.signals import worker_process_init, worker_ready
+from django.conf import settings
+from django.db import DatabaseError, connection
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
-from catalog import embedding, labelling
+from catalog import claims, embedding, label_descriptions, labelling, model_usage
 from catalog.models import Item, LabelRequest, Lease
+from recsite.operations import jobs
 
 log = structlog.get_logger(__name__)
 
 SLICE_S = 25.0
-LEASE_S = 60.0
 LEASE = "label_waiting_items"
 SWEPT_AT_ONCE = 512
-SWEEP_EVERY_S = 30
 # What was written within this time still has its own bell on the way.
 LEFT_BEHIND_AFTER = timedelta(seconds=60)
 
@@ -43,11 +46,13 @@ def label_waiting_items(self: Any, holder: str = "") -> None:
     One drains at a time: whoever holds the lease. A bell that rings meanwhile finds it taken and does nothing.
     """
     holder = holder or self.request.id or "command"
-    if not Lease.objects.take(LEASE, holder, seconds=LEASE_S):
+    if not Lease.objects.take(LEASE, holder, seconds=settings.LABEL_LEASE_S):
         return
     remaining = 0
     try:
-        remaining = _drain_for(SLICE_S, holder)
+        with claims.holding(LEASE, holder):
+            label_descriptions.ring_missing()
+            remaining = _drain_for(SLICE_S)
     except SoftTimeLimitExceeded:
         remaining = 1
         log.warning("labelling_slow", reason="A batch took longer than its time limit; it is tried again.")
@@ -60,16 +65,37 @@ def label_waiting_items(self: Any, holder: str = "") -> None:
         Lease.objects.release(LEASE, holder)
 
 
-def _drain_for(seconds: float, holder: str) -> int:
+def _drain_for(seconds: float) -> int:
     """Returns how many requests could still be worked on now."""
     until = monotonic() + seconds
     while True:
-        report = labelling.label_waiting()
+        try:
+            report = _label_waiting()
+        finally:
+            model_usage.flush()
         if not report.worked:
             return 0
         if not report.remaining or monotonic() > until:
             return report.remaining
-        Lease.objects.take(LEASE, holder, seconds=LEASE_S)
+
+
+def _label_waiting() -> labelling.LabellingReport:
+    if label_descriptions.is_holding():
+        return labelling.label_waiting(requests=label_descriptions.not_held(LabelRequest.objects.all()))
+    return labelling.label_waiting()
+
+
+@shared_task(soft_time_limit=240, time_limit=300)
+def describe_labels(job_id: int) -> None:
+    """Have the language model describe a taxonomy's labels, in slices; labelling that waited for it is rung for."""
+    try:
+        with jobs.running(job_id) as progress:
+            if progress is not None:
+                label_descriptions.run(progress)
+    finally:
+        model_usage.flush()
+    if LabelRequest.objects.waiting().unclaimed().exists() and not Lease.objects.is_taken(LEASE):
+        label_waiting_items.delay()
 
 
 @shared_task(soft_time_limit=60, time_limit=90)
@@ -79,6 +105,33 @@ def sweep() -> None:
     unembedded = Item.objects.without_current_embedding().filter(updated_at__lt=since).order_by("pk")
     # A bell that nobody heard until the next sweep is worth nothing: it expires, so that they never pile up.
     if ids := list(unembedded.values_list("pk", flat=True)[:SWEPT_AT_ONCE]):
-        embed_items.apply_async((ids,), expires=SWEEP_EVERY_S)
+        embed_items.apply_async((ids,), expires=settings.SWEEP_EVERY_S)
     if LabelRequest.objects.waiting().unclaimed().exists() and not Lease.objects.is_taken(LEASE):
-        label_waiting_items.apply_async(expires=SWEEP_EVERY_S)
+        label_waiting_items.apply_async(expires=settings.SWEEP_EVERY_S)
+    label_descriptions.ring_missing()
+
+
+@worker_process_init.connect
+def give_back_what_the_dead_held(**_: Any) -> None:
+    """A worker that starts is often there because another one died."""
+    try:
+        claims.release_of_dead(LEASE)
+    except DatabaseError as error:
+        log.warning("claims_not_released", reason=str(error).strip()[:200])
+    finally:
+        connection.close()
+
+
+@worker_ready.connect
+def ring_for_what_waits(sender: Any, **_: Any) -> None:
+    """So that a worker of the models queue begins at once where it would else wait for the next sweep."""
+    if "models" not in sender.app.amqp.queues.consume_from:
+        return
+    try:
+        if LabelRequest.objects.waiting().unclaimed().exists() and not Lease.objects.is_taken(LEASE):
+            label_waiting_items.apply_async(expires=settings.SWEEP_EVERY_S)
+    except (DatabaseError, OperationalError) as error:
+        log.warning("bell_not_rung", task="label_waiting_items", reason=str(error).strip()[:200])
+    finally:
+        # The pool forks its children from this process: none of them may inherit a connection.
+        connection.close()

@@ -13,7 +13,9 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
+from catalog.models import claim
 from catalog.models.item import Item
+from catalog.models.lease import Lease
 from catalog.models.taxonomy import Label, Taxonomy
 
 # A suggestion for a taxonomy of several choices counts where it is likelier than not.
@@ -229,6 +231,7 @@ class LabelRequestQuerySet(models.QuerySet["LabelRequest"]):
 
     def claim(self, limit: int, *, seconds: float) -> list[LabelRequest]:
         """Up to `limit` of these, newest first, that no other worker gets for so long; comes with item and taxonomy."""
+        until = timezone.now() + timedelta(seconds=seconds)
         with transaction.atomic():
             ids = list(
                 self.unclaimed()
@@ -236,8 +239,24 @@ class LabelRequestQuerySet(models.QuerySet["LabelRequest"]):
                 .order_by("-pk")
                 .values_list("pk", flat=True)[:limit]
             )
-            LabelRequest.objects.filter(pk__in=ids).update(claimed_until=timezone.now() + timedelta(seconds=seconds))
+            LabelRequest.objects.filter(pk__in=ids).update(claimed_until=until)
+            claim.note(ids, until)
         return list(LabelRequest.objects.filter(pk__in=ids).select_related("item", "taxonomy").order_by("-pk"))
+
+    def renew(self, name: str, ids: Iterable[int], until: datetime, *, seconds: float) -> datetime:
+        """Prolong the claim that runs out at `until`, and what `name` says of it to survivors. Returns when it runs
+        out now. What was given back, or claimed by another worker meanwhile, is left alone."""
+        later = timezone.now() + timedelta(seconds=seconds)
+        with transaction.atomic():
+            kept = list(
+                LabelRequest.objects.filter(pk__in=list(ids), claimed_until=until)
+                .waiting()
+                .locked()
+                .values_list("pk", flat=True)
+            )
+            LabelRequest.objects.filter(pk__in=kept).update(claimed_until=later)
+            Lease.objects.filter(name=name).update(holder=later.isoformat(), expires_at=later)
+        return later
 
     def locked(self) -> LabelRequestQuerySet:
         """Locked until the transaction ends, always in the same order."""

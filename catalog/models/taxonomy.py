@@ -62,6 +62,20 @@ class LabelQuerySet(models.QuerySet["Label"]):
         """Labels an item may get: leaves of the tree that are not deprecated."""
         return self.filter(is_deprecated=False).exclude(children__is_deprecated=False)
 
+    def undescribed(self) -> LabelQuerySet:
+        """Assignable labels that nobody described, and that the language model was not asked about in vain."""
+        return self.assignable().filter(description="", description_source="")
+
+    def described_by_model(self) -> LabelQuerySet:
+        """Assignable labels that the language model described, or was asked about in vain."""
+        return self.assignable().filter(description_source=Label.DescriptionSource.LANGUAGE_MODEL)
+
+    def open_to_model(self) -> LabelQuerySet:
+        """Labels whose description the language model may write: there is none yet, or it is the model's own."""
+        return self.exclude(description_source=Label.DescriptionSource.PERSON).filter(
+            models.Q(description="") | models.Q(description_source=Label.DescriptionSource.LANGUAGE_MODEL)
+        )
+
 
 class Label(models.Model):
     class DescriptionSource(models.TextChoices):

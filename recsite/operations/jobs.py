@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 # The task that runs a kind of job, by name: this app knows no other. A kind not named here is run by a command.
 TASKS = {
+    "describe_labels": "catalog.tasks.describe_labels",
     "load_demo": "recommender.tasks.load_demo",
     "rebuild_interests": "recommender.tasks.rebuild_all_interests",
     "rebuild_statistics": "recommender.tasks.rebuild_statistics_job",
@@ -41,6 +42,10 @@ SILENT_S = 120
 
 class JobCancelled(Exception):  # noqa: N818  (control flow, not an error)
     """Staff asked for the job to stop, or it was given to another worker; raised at the next report of progress."""
+
+
+class JobPaused(Exception):  # noqa: N818  (control flow, not an error)
+    """Raised by the block where it wants other tasks to have their turn: the job is queued again as far as it is."""
 
 
 class Progress:
@@ -102,7 +107,8 @@ def running(job_id: int) -> Iterator[Progress | None]:
         if job is not None:
             now = timezone.now()
             job.status = Job.Status.RUNNING
-            job.started_at = job.heartbeat_at = now
+            job.started_at = now - _worked_before(job)
+            job.heartbeat_at, job.finished_at = now, None
             job.attempts += 1
             job.error = ""
             job.save()
@@ -115,6 +121,8 @@ def running(job_id: int) -> Iterator[Progress | None]:
         yield progress
     except JobCancelled:
         _finish(job, Job.Status.CANCELLED)
+    except JobPaused:
+        _pause(job)
     except RecsiteError as error:
         _finish(job, Job.Status.FAILED, error=error.message)
         log.warning("job_failed", job=job.pk, kind=job.kind, code=error.code)
@@ -131,6 +139,31 @@ def _this_run(job: Job) -> QuerySet[Job]:
     """The job while it is in the hands of the worker that started it then. One that was silent for too long has lost
     it: another worker may be running it now, whose progress and outcome count."""
     return Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING, started_at=job.started_at)
+
+
+def _worked_before(job: Job) -> timedelta:
+    """How long a paused job was worked on already, so that its pace and its time are those of the work."""
+    if job.finished_at is None or job.started_at is None:
+        return timedelta(0)
+    return job.finished_at - job.started_at
+
+
+def _pause(job: Job) -> None:
+    """Back into the queue, behind what waits there. A stop after so much work is a first attempt again."""
+    now = timezone.now()
+    is_ours = _this_run(job).update(
+        status=Job.Status.QUEUED,
+        attempts=0,
+        total=job.total,
+        done=job.done,
+        rejected=job.rejected,
+        message=job.message,
+        details=job.details,
+        finished_at=now,
+        heartbeat_at=now,
+    )
+    if is_ours:
+        ring(job)
 
 
 def _finish(job: Job, status: Job.Status, *, error: str = "") -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
+from catalog import model_usage
 from catalog.labelling import AT_ONCE, LabellingReport, label_waiting, model_status, request_again, request_labels
 from catalog.models import Item, LabelRequest, Taxonomy
 from catalog.models.item_label import LabelRequestQuerySet
@@ -57,7 +58,10 @@ class Command(BaseCommand):
         with tqdm(total=min(waiting, limit or waiting), unit="label", disable=None) as bar:
             while limit is None or sum(total.values()) < limit:
                 left = AT_ONCE if limit is None else min(AT_ONCE, limit - sum(total.values()))
-                report: LabellingReport = label_waiting(left, requests=requests)
+                try:
+                    report: LabellingReport = label_waiting(left, requests=requests)
+                finally:
+                    model_usage.flush()
                 for name in total:
                     total[name] += getattr(report, name)
                 bar.update(report.worked - report.provisional)
