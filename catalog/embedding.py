@@ -119,7 +119,9 @@ def embed_labels(taxonomy_id: int, *, embedder: Embedder | None = None) -> int:
     """Store a vector for each assignable label of this taxonomy whose name or description is new to the model."""
     labels = list(Label.objects.filter(taxonomy_id=taxonomy_id).assignable().order_by("pk"))
     texts = {label.pk: _label_texts(label.name, label.description) for label in labels}
-    hashes = {pk: text_hash("\n".join(lines) + f"\n{DESCRIPTION_WEIGHT} {PRODUCTS_WEIGHT}") for pk, lines in texts.items()}
+    hashes = {
+        pk: text_hash("\n".join(lines) + f"\n{DESCRIPTION_WEIGHT} {PRODUCTS_WEIGHT}") for pk, lines in texts.items()
+    }
     known = set(LabelEmbedding.objects.filter(label__in=labels).values_list("label_id", "text_hash"))
     stale = [pk for pk, key in hashes.items() if (pk, key) not in known]
     if not stale:

@@ -1,6 +1,6 @@
 """Measure zero-shot labelling on files: the site's own functions, and no row of the running site.
 
-The truth is read only to count what was right.
+The truth is read only to count what was right, except for the reviews that are simulated through the real queue.
 """
 
 from __future__ import annotations
@@ -8,18 +8,21 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog import asking, label_metrics, shortlist
-from catalog.asking import Work
-from catalog.embedding import item_text, label_vectors, normalise, text_hash
+from catalog import asking, label_descriptions, label_head, label_metrics, learning, opinions, review_queue, shortlist
+from catalog.asking import Answer, Work
+from catalog.classifiers import Classifier, told_names
+from catalog.embedding import item_text, normalise, text_hash
 from catalog.models import Taxonomy
-from catalog.providers import ChatModel, Embedder
+from catalog.providers import ChatModel
+from catalog.readings import Neighbourhood, Reader, ReadText
 from catalog.shortlist import LabelSet
+from catalog.suggestions import Key
 from recsite.operations.errors import InvalidInputError
 
 PATH_SEPARATOR = " > "
@@ -40,10 +43,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Labelled:
-    """ranked: (n, 3) label positions, best first; confidence: (n,), of the first."""
+    """ranked: (n, 3) label positions, best first; confidence, second: (n,), of the first and the second."""
 
     ranked: NDArray[np.int64]
     confidence: NDArray[np.float64]
+    second: NDArray[np.float64]
     seconds: float
 
 
@@ -85,75 +89,159 @@ def _rows(path: Path, *needed: str) -> list[dict[str, str]]:
     return rows
 
 
-def measure(case: Case, *, embedder: Embedder, chat_model: ChatModel | None, seed: int) -> dict[str, object]:
-    """JSON: the figures of the best there is (with the model where one is given), and of embeddings alone beside it."""
-    works, vectors_s = _works(case, embedder)
-    alone = _by_embeddings(works, vectors_s)
-    best = alone if chat_model is None else _by_model(works, chat_model, alone)
-    figures = _figures(best, case.truth, seed=seed)
-    return {
+def measure(case: Case, *, reader: Reader, chat_model: ChatModel | None, reviews: int, seed: int) -> dict[str, object]:
+    """JSON: the figures of the best there is, of the small embeddings alone beside it, and after simulated reviews.
+
+    reader: with the larger embedding model or without; chat_model: None for embeddings only.
+    """
+    alone = _zero_shot(case, Reader(reader.small), None)
+    best = alone if chat_model is None and reader.large is None else _zero_shot(case, reader, chat_model)
+    found: dict[str, object] = {
         "n": len(case.texts),
         "labels": len(case.paths),
         "model": chat_model.name if chat_model else None,
-        "embedder": embedder.name,
-        **figures,
-        "embeddings_only": _figures(alone, case.truth, seed=seed),
+        "embedder": reader.name,
+        "asked": sum(work.key in best.answers for work in best.works),
+        "labels_s": round(best.labels_s, 1),
+        **_figures(best.labelled, case.truth, seed=seed),
+        "embeddings_only": _figures(alone.labelled, case.truth, seed=seed),
     }
+    if reviews:
+        found["after_reviews"] = _after_reviews(case, best, reviews=reviews, seed=seed)
+        if best is not alone:
+            found["embeddings_only_after_reviews"] = _after_reviews(case, alone, reviews=reviews, seed=seed)
+    return found
 
 
-def _works(case: Case, embedder: Embedder) -> tuple[list[Work], float]:
-    """Also the seconds that the items' vectors and scores took; those of the labels are spent once a taxonomy."""
-    names = tuple(path.split(PATH_SEPARATOR)[-1] for path in case.paths)
-    labels = LabelSet(
+@dataclass(frozen=True)
+class _Run:
+    """One way of labelling a case. vectors: (n, dim); works in the case's order; answers by text."""
+
+    labelled: Labelled
+    classifier: Classifier
+    neighbours: Neighbourhood
+    vectors: NDArray[np.float32]
+    smoothed: NDArray[np.float32]
+    works: tuple[Work, ...]
+    answers: Mapping[Key, Answer]
+    labels_s: float
+
+
+def _zero_shot(case: Case, reader: Reader, chat_model: ChatModel | None) -> _Run:
+    """As the site does it: descriptions once a label, readings, the start, and the model where it is worth asking."""
+    began = time.perf_counter()
+    labels = _label_set(case, reader, chat_model)
+    labels_s = time.perf_counter() - began
+    began = time.perf_counter()
+    texts = {text_hash(text): ReadText(title, text) for title, text in zip(case.titles, case.texts, strict=True)}
+    keys = [text_hash(text) for text in case.texts]
+    distinct = reader.read(list(texts.values()))
+    neighbours = Neighbourhood(tuple(texts), distinct)
+    by_key = dict(zip(texts, zip(distinct, neighbours.smoothed(list(texts), distinct), strict=True), strict=True))
+    vectors, smoothed = (np.stack([by_key[key][which] for key in keys]) for which in (0, 1))
+    begin = label_head.start(labels.vectors, distinct, is_single=True)
+    classifier = Classifier(labels, begin, begin, 0, opinions.PRIOR, reader.name)
+    works = _works(keys, texts, classifier, smoothed)
+    answers = _ask(works, chat_model) if chat_model else {}
+    labelled = _labelled(works, answers, seconds=time.perf_counter() - began)
+    return _Run(labelled, classifier, neighbours, vectors, smoothed, works, answers, labels_s)
+
+
+def _label_set(case: Case, reader: Reader, chat_model: ChatModel | None) -> LabelSet:
+    descriptions = list(case.descriptions)
+    if chat_model is not None:
+        missing = [place for place, text in enumerate(descriptions) if not text]
+        written = label_descriptions.write([case.paths[place] for place in missing], chat_model)
+        for place, text in zip(missing, written, strict=True):
+            descriptions[place] = text
+    names = [path.split(PATH_SEPARATOR)[-1] for path in case.paths]
+    return LabelSet(
         taxonomy_id=NO_TAXONOMY,
         question=Taxonomy._meta.get_field("question").get_default(),
         is_single=True,
         ids=tuple(range(len(names))),
-        names=names,
-        vectors=label_vectors(list(zip(names, case.descriptions, strict=True)), embedder),
+        names=told_names(list(case.paths)),
+        vectors=reader.read_labels(list(zip(names, descriptions, strict=True))),
     )
-    started = time.perf_counter()
-    vectors = embedder.embed(list(case.texts))
-    scores = shortlist.similarities(vectors, labels, vectors.mean(axis=0), len(vectors))
-    works = [
-        Work((text_hash(text), NO_TAXONOMY), text, title, labels, score)
-        for text, title, score in zip(case.texts, case.titles, scores, strict=True)
-    ]
-    return works, time.perf_counter() - started
 
 
-def _by_embeddings(works: Sequence[Work], vectors_s: float) -> Labelled:
-    shares = np.stack([shortlist.confidences(work.scores, is_single=True) for work in works])
-    ranked = np.stack([shortlist.top(work.scores, asking.KEPT) for work in works])
-    return Labelled(ranked, _of_first(shares, ranked), vectors_s)
+def _works(
+    keys: Sequence[str], texts: Mapping[str, ReadText], classifier: Classifier, smoothed: NDArray[np.float32]
+) -> tuple[Work, ...]:
+    scored = zip(keys, classifier.start.scores(smoothed), classifier.head.scores(smoothed), strict=True)
+    return tuple(
+        Work((key, NO_TAXONOMY), texts[key].text, texts[key].title, classifier, begin, learned)
+        for key, begin, learned in scored
+    )
 
 
-def _by_model(works: Sequence[Work], chat_model: ChatModel, alone: Labelled) -> Labelled:
-    """As the site does: sure ones keep the embeddings' labels, the rest are asked about, once a distinct text."""
-    ranked, confidence = alone.ranked.copy(), alone.confidence.copy()
-    places: dict[str, list[int]] = {}
-    for place, work in enumerate(works):
-        if not work.is_sure:
-            places.setdefault(work.key[0], []).append(place)
-    waiting = [works[own[0]] for own in places.values()]
-    started = time.perf_counter()
+def _ask(works: Sequence[Work], chat_model: ChatModel) -> dict[Key, Answer]:
+    waiting = list({work.key: work for work in works if work.to_ask()}.values())
+    answers: dict[Key, Answer] = {}
     for start in range(0, len(waiting), AT_ONCE):
-        answers, gone = asking.ask(waiting[start : start + AT_ONCE], chat_model)
+        replies, gone = asking.ask(waiting[start : start + AT_ONCE], chat_model)
         if gone is not None:
             raise gone
-        for answer in answers:
-            if answer.opinions is None:
-                continue
-            positions = shortlist.asked_about(answer.work.scores, is_single=True)
-            blended = shortlist.blended(answer.work.scores, answer.opinions, is_single=True)
-            best = shortlist.top(blended, asking.KEPT)
-            for place in places[answer.work.key[0]]:
-                ranked[place], confidence[place] = positions[best], blended[best[0]]
-    return Labelled(ranked, confidence, alone.seconds + time.perf_counter() - started)
+        answers.update({reply.work.key: reply.answer for reply in replies if reply.answer is not None})
+    return answers
 
 
-def _of_first(shares: NDArray[np.float32], ranked: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.take_along_axis(shares, ranked[:, :1], axis=1)[:, 0].astype(np.float64)
+def _labelled(works: Sequence[Work], answers: Mapping[Key, Answer], *, seconds: float) -> Labelled:
+    shares = np.stack([work.confidences(answers.get(work.key)) for work in works])
+    ranked = np.stack([shortlist.top(row, asking.KEPT) for row in shares])
+    best = np.take_along_axis(shares, ranked[:, :2], axis=1).astype(np.float64)
+    second = best[:, 1] if best.shape[1] > 1 else np.zeros(len(best))
+    return Labelled(ranked, best[:, 0], second, seconds)
+
+
+# ---------------------------------------------------------------- reviews
+def _after_reviews(case: Case, run: _Run, *, reviews: int, seed: int) -> dict[str, object]:
+    """The figures over the items nobody reviewed, after so many decisions in the queue's order.
+
+    A reviewer who always knows the truth takes the queue as it is, and the site learns as often as it does.
+    """
+    decided: list[int] = []
+    labelled, classifier = run.labelled, run.classifier
+    while len(decided) < min(reviews, len(case.texts) - 1):
+        decided += _next(run, labelled, decided, n=min(learning.EVERY_DECISIONS, reviews - len(decided)))
+        classifier = _learned(case, run, decided)
+        texts = {work.key[0]: ReadText(work.title, work.text) for work in run.works}
+        works = _works([work.key[0] for work in run.works], texts, classifier, run.smoothed)
+        labelled = _labelled(works, run.answers, seconds=run.labelled.seconds)
+    rest = np.setdiff1d(np.arange(len(case.texts)), decided)
+    left = Labelled(labelled.ranked[rest], labelled.confidence[rest], labelled.second[rest], labelled.seconds)
+    figures = dict(_figures(left, case.truth[rest], seed=seed))
+    del figures["items_per_s"]
+    return {"reviews": len(decided), "n": len(rest), "weights": classifier.weights.as_dict(), **figures}
+
+
+def _next(run: _Run, labelled: Labelled, decided: Sequence[int], *, n: int) -> list[int]:
+    """The next positions to review. One item a text: the site puts its twins behind all others."""
+    free: dict[str, int] = {}
+    done = {run.works[place].key[0] for place in decided}
+    for place, work in enumerate(run.works):
+        if work.key[0] not in done:
+            free.setdefault(work.key[0], place)
+    places = np.array(list(free.values()), dtype=np.int64)
+    doubts = (1.0 - (labelled.confidence - labelled.second)).astype(np.float32)
+    if len(places) > review_queue.COMPARED:
+        places = places[np.argsort(-doubts[places], kind="stable")[: review_queue.COMPARED]]
+    order, _ = review_queue.gains(run.vectors[places], doubts[places], run.vectors[list(decided)], n=n)
+    return places[order].tolist()
+
+
+def _learned(case: Case, run: _Run, decided: Sequence[int]) -> Classifier:
+    rows, truth = list(decided), case.truth[list(decided)]
+    targets = np.eye(len(case.paths), dtype=np.float32)[truth]
+    begin = run.classifier.start
+    head = label_head.train(begin, run.vectors[rows], targets, is_single=True)
+    apart = label_head.out_of_fold(begin, run.vectors[rows], targets, is_single=True, scored=run.smoothed[rows])
+    model = np.zeros_like(apart)
+    for row, place in enumerate(rows):
+        if answer := run.answers.get(run.works[place].key):
+            model[row, list(answer)] = opinions.log_ratio(list(answer.values()))
+    weights, _ = learning.fit_weights(begin.scores(run.smoothed[rows]), apart, model, truth)
+    return replace(run.classifier, head=head, version=1, weights=weights)
 
 
 def _figures(labelled: Labelled, truth: NDArray[np.int64], *, seed: int) -> Mapping[str, object]:

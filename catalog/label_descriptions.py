@@ -88,6 +88,12 @@ def _ask(labels: Sequence[Label], model: ChatModel) -> tuple[list[tuple[Label, s
     return answers, gone
 
 
+def write(paths: Sequence[str], model: ChatModel) -> list[str]:
+    """A description of each of these label paths, '' where the answer was unusable. Stores nothing."""
+    with ThreadPoolExecutor(max_workers=max(1, model.concurrency), thread_name_prefix="describe") as pool:
+        return list(pool.map(lambda path: _ask_one(path, model), paths))
+
+
 def _ask_one(path: str, model: ChatModel) -> str:
     try:
         reply = model.complete(prompts.describe(path), max_tokens=prompts.DESCRIPTION_TOKENS, purpose="describe")

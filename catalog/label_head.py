@@ -113,17 +113,22 @@ def out_of_fold(
     targets: NDArray[np.float32],
     *,
     is_single: bool,
+    scored: NDArray[np.float32] | None = None,
     folds: int = 5,
 ) -> NDArray[np.float32]:
-    """(n, n_labels): each row's scores by a head that was trained without it. Rows go to folds in turn."""
-    scores = begin.scores(vectors)
+    """(n, n_labels): each row's scores by a head that was trained without it. Rows go to folds in turn.
+
+    `scored`: the rows as they are scored, where that is not as they are trained on.
+    """
+    scored = vectors if scored is None else scored
+    scores = begin.scores(scored)
     place = np.arange(len(vectors)) % folds
     for fold in range(min(folds, len(vectors))):
         held = place == fold
         if held.all():
             continue
         head = train(begin, vectors[~held], targets[~held], is_single=is_single)
-        scores[held] = head.scores(vectors[held])
+        scores[held] = head.scores(scored[held])
     return scores
 
 

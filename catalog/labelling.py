@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,13 +17,14 @@ from django.conf import settings
 from django.db import transaction
 from numpy.typing import NDArray
 
-from catalog import asking, claims, shortlist, suggestions
-from catalog.asking import Work
-from catalog.embedding import embed_items, embed_labels, item_text, normalise
+from catalog import asking, claims, readings, shortlist, suggestions
+from catalog.asking import Answer, Work
+from catalog.classifiers import classifier
+from catalog.embedding import embed_items
 from catalog.models import Item, ItemEmbedding, Label, LabelRequest, Taxonomy
 from catalog.models.item_label import LabelRequestQuerySet
-from catalog.providers import ChatModel, Embedder, ModelStatus, get_chat_model, get_embedder
-from catalog.shortlist import LabelSet
+from catalog.providers import ChatModel, Embedder, ModelStatus, get_chat_model
+from catalog.readings import Reader
 from catalog.suggestions import Key
 
 log = structlog.get_logger(__name__)
@@ -116,8 +117,8 @@ def label_waiting(
     chat_model: ChatModel | None = None,
     embedder: Embedder | None = None,
 ) -> LabellingReport:
-    """Label up to `limit` waiting requests (or of `requests`): those nobody looked at yet first, by embeddings; then,
-    where the language model answers, those that wait for it. Safe to run twice and beside itself."""
+    """Label up to `limit` waiting requests (or of `requests`): those nobody looked at yet first, by embeddings and the
+    head; then, where the language model answers, those that wait for it. Safe to run twice and beside itself."""
     requests = LabelRequest.objects.all() if requests is None else requests
     chat_model = chat_model or get_chat_model()
     pending = LabelRequest.objects.filter(pk__in=requests.filter(status=Status.PENDING).values("pk"))
@@ -125,10 +126,10 @@ def label_waiting(
     report = LabellingReport()
     is_ready = chat_model is not None and requests.waiting().exists() and chat_model.status().state == "ready"
     if batch := _with_present_text(pending.claim(limit, seconds=settings.LABEL_CLAIM_S)):
-        report = _label_by_embeddings(batch, chat_model, embedder or get_embedder())
+        report = _label_at_once(batch, chat_model, readings.present_reader(embedder))
     elif chat_model is not None and is_ready:
         batch = _with_present_text(provisional.claim(min(limit, BY_MODEL_AT_ONCE), seconds=settings.LABEL_CLAIM_S))
-        report, is_ready = _label_by_model(batch, chat_model, embedder or get_embedder())
+        report, is_ready = _label_by_model(batch, chat_model, readings.present_reader(embedder))
     remaining = pending.unclaimed().count() + (provisional.unclaimed().count() if is_ready else 0)
     if report.worked:
         log.info(
@@ -149,44 +150,39 @@ def _with_present_text(batch: list[LabelRequest]) -> list[LabelRequest]:
     return [request for request in batch if request not in stale]
 
 
-def _label_by_embeddings(
-    batch: list[LabelRequest], chat_model: ChatModel | None, embedder: Embedder
-) -> LabellingReport:
+def _label_at_once(batch: list[LabelRequest], chat_model: ChatModel | None, reader: Reader) -> LabellingReport:
+    """By embeddings, the head and what the language model said of the same text before. Final where there is nothing
+    that the language model is worth asking."""
     failed = _without_labels(batch)
-    copied = _copy(batch, chat_model)
-    works = _works([request for request in batch if request.pk not in failed], embedder, known=set(copied))
-    evidence_for = _evidence(works, embedder)
-    answers = {work.key: asking.by_embeddings(work, model=embedder.name, evidence_for=evidence_for) for work in works}
-    sure = {work.key for work in works if work.is_sure}
+    works = works_of([request for request in batch if request.pk not in failed], reader)
+    known = _known_answers(works, chat_model)
+    answers = _suggestions(works, known, chat_model, reader)
+    copied = {key: answer for key, answer in answers.items() if key in known}
+    settled = {work.key: answers[work.key] for work in works if work.key not in known and not work.to_ask()}
+    rest = {key: answer for key, answer in answers.items() if key not in copied and key not in settled}
     return LabellingReport(
-        done=suggestions.store(batch, {key: answers[key] for key in sure}, status=Status.DONE),
-        provisional=suggestions.store(
-            batch, {key: answer for key, answer in answers.items() if key not in sure}, status=Status.PROVISIONAL
-        ),
+        done=suggestions.store(batch, settled, status=Status.DONE),
+        provisional=suggestions.store(batch, rest, status=Status.PROVISIONAL),
         copied=suggestions.store(batch, copied, status=Status.DONE),
         failed=suggestions.fail(failed, max_attempts=1),
     )
 
 
-def _label_by_model(
-    batch: list[LabelRequest], chat_model: ChatModel, embedder: Embedder
-) -> tuple[LabellingReport, bool]:
+def _label_by_model(batch: list[LabelRequest], chat_model: ChatModel, reader: Reader) -> tuple[LabellingReport, bool]:
     """What was done, and whether the model was there to the end."""
     failed = _without_labels(batch)
-    batch = [request for request in batch if request.pk not in failed]
-    copied = _copy(batch, chat_model)
-    works = _works(batch, embedder, known=set(copied))
-    answered, gone = asking.ask(works, chat_model)
-    evidence_for = _evidence([answer.work for answer in answered], embedder)
-    answers = {
-        answer.work.key: asking.by_model(answer.work, answer.opinions, model=chat_model.name, evidence_for=evidence_for)
-        for answer in answered
-        if answer.opinions is not None
-    }
-    errors = {answer.work.key: answer.error for answer in answered if answer.opinions is None}
+    works = works_of([request for request in batch if request.pk not in failed], reader)
+    known = _known_answers(works, chat_model)
+    # By now the head may know enough of some of these.
+    settled = {work.key for work in works if work.key in known or not work.to_ask()}
+    replies, gone = asking.ask([work for work in works if work.key not in settled], chat_model)
+    answered = {reply.work.key: reply.answer for reply in replies if reply.answer is not None}
+    errors = {reply.work.key: reply.error for reply in replies if reply.answer is None}
+    ready = [work for work in works if work.key in settled or work.key in answered]
+    answers = _suggestions(ready, {**known, **answered}, chat_model, reader)
     report = LabellingReport(
-        done=suggestions.store(batch, answers, status=Status.DONE),
-        copied=suggestions.store(batch, copied, status=Status.DONE),
+        done=suggestions.store(batch, {key: answers[key] for key in answers if key not in known}, status=Status.DONE),
+        copied=suggestions.store(batch, {key: answers[key] for key in answers if key in known}, status=Status.DONE),
         failed=suggestions.fail(
             {request.pk: errors[_key(request)] for request in batch if _key(request) in errors},
             max_attempts=MAX_ATTEMPTS,
@@ -196,20 +192,12 @@ def _label_by_model(
     if gone is not None:
         log.warning("chat_model_unavailable", model=chat_model.name, reason=gone.message)
         _forget_status()
-    settled = set(answers) | set(copied) | set(errors)
-    suggestions.release(request.pk for request in batch if _key(request) not in settled)
+    suggestions.release(request.pk for request in batch if _key(request) not in {*answers, *errors})
     return report, gone is None
 
 
 def _key(request: LabelRequest) -> Key:
     return request.text_hash, request.taxonomy_id
-
-
-def _copy(batch: Sequence[LabelRequest], chat_model: ChatModel | None) -> dict[Key, tuple[suggestions.Suggestion, ...]]:
-    """The model's answers about texts that it met before."""
-    if chat_model is None:
-        return {}
-    return suggestions.earlier_answers({_key(request) for request in batch}, model=chat_model.name)
 
 
 def _without_labels(batch: Sequence[LabelRequest]) -> dict[int, str]:
@@ -224,54 +212,72 @@ def _without_labels(batch: Sequence[LabelRequest]) -> dict[int, str]:
     }
 
 
-def _works(batch: Sequence[LabelRequest], embedder: Embedder, *, known: set[Key]) -> list[Work]:
-    """One piece of work a distinct text and taxonomy. Embeds what has no vector yet."""
-    wanted = {_key(request): request for request in batch if _key(request) not in known}
+def works_of(batch: Sequence[LabelRequest], reader: Reader) -> list[Work]:
+    """One piece of work a distinct text and taxonomy. Embeds and reads what was not yet."""
+    wanted = {_key(request): request for request in batch}
     if not wanted:
         return []
-    embed_items([request.item_id for request in wanted.values()], embedder=embedder)
-    vectors = ItemEmbedding.objects.vectors_by_text({text for text, _ in wanted}, model=embedder.name)
-    centre, n_items = ItemEmbedding.objects.centre()
+    embed_items([request.item_id for request in wanted.values()], embedder=reader.small)
+    texts = {text_hash: readings.read_text(request.item) for (text_hash, _), request in wanted.items()}
     works: list[Work] = []
     for taxonomy in {request.taxonomy_id: request.taxonomy for request in wanted.values()}.values():
-        labels = _label_set(taxonomy, embedder)
-        mine = [r for key, r in wanted.items() if r.taxonomy_id == taxonomy.pk and key[0] in vectors]
-        if not mine or not labels.ids:
+        mine = [key for key in wanted if key[1] == taxonomy.pk]
+        is_single = taxonomy.choice == Taxonomy.Choice.SINGLE
+        if is_single:
+            vectors = readings.of_texts({text_hash: texts[text_hash] for text_hash, _ in mine}, reader)
+        else:
+            vectors = ItemEmbedding.objects.vectors_by_text({key for key, _ in mine}, model=reader.small.name)
+        mine = [key for key in mine if key[0] in vectors]
+        neighbours = readings.neighbourhood(reader)
+        found = classifier(taxonomy, reader, neighbours)
+        if not mine or not found.labels.ids:
             continue
-        rows = np.stack([vectors[request.text_hash] for request in mine])
-        scores = shortlist.similarities(rows, labels, centre, n_items)
-        for request, score in zip(mine, scores, strict=True):
-            item = request.item
-            text = item_text(item.title, item.brand, item.description)
-            works.append(Work(_key(request), text, normalise(item.title), labels, score))
+        rows = np.stack([vectors[text_hash] for text_hash, _ in mine])
+        if is_single:
+            rows = neighbours.smoothed([text_hash for text_hash, _ in mine], rows)
+        for key, begin, learned in zip(mine, found.start.scores(rows), found.head.scores(rows), strict=True):
+            text = texts[key[0]]
+            works.append(Work(key, text.text, text.title, found, begin, learned))
     return works
 
 
-def _label_set(taxonomy: Taxonomy, embedder: Embedder) -> LabelSet:
-    embed_labels(taxonomy.pk, embedder=embedder)
-    labels = list(
-        Label.objects.filter(taxonomy=taxonomy, embedding__isnull=False)
-        .assignable()
-        .select_related("embedding")
-        .order_by("pk")
-    )
-    vectors = [np.asarray(label.embedding.vector, dtype=np.float32) for label in labels]
-    return LabelSet(
-        taxonomy_id=taxonomy.pk,
-        question=taxonomy.question,
-        is_single=taxonomy.choice == Taxonomy.Choice.SINGLE,
-        ids=tuple(label.pk for label in labels),
-        names=tuple(label.name for label in labels),
-        vectors=np.stack(vectors) if vectors else np.zeros((0, settings.EMBEDDING_DIM), dtype=np.float32),
-    )
+def _known_answers(works: Sequence[Work], chat_model: ChatModel | None) -> dict[Key, Answer]:
+    """The language model's opinions about texts that it met before."""
+    if chat_model is None:
+        return {}
+    return answers_of(works, suggestions.earlier_opinions({work.key for work in works}, model=chat_model.name))
 
 
-def _evidence(works: Sequence[Work], embedder: Embedder) -> Callable[[Work, int], str]:
+def answers_of(works: Sequence[Work], told: Mapping[Key, Sequence[Sequence[float]]]) -> dict[Key, Answer]:
+    """[[label id, share], …] -> opinions by position, of labels that still are there."""
+    found: dict[Key, Answer] = {}
+    for work in works:
+        place = {pk: position for position, pk in enumerate(work.classifier.labels.ids)}
+        answer = {place[int(pk)]: share for pk, share in told.get(work.key, ()) if int(pk) in place}
+        if answer:
+            found[work.key] = answer
+    return found
+
+
+def _suggestions(
+    works: Sequence[Work], answers: Mapping[Key, Answer], chat_model: ChatModel | None, reader: Reader
+) -> dict[Key, tuple[suggestions.Suggestion, ...]]:
+    evidence_for = evidence(works, reader.small)
+    name = chat_model.name if chat_model else ""
+    return {
+        work.key: asking.suggest(work, answers.get(work.key), chat_model=name, evidence_for=evidence_for)
+        for work in works
+    }
+
+
+def evidence(works: Sequence[Work], embedder: Embedder) -> Callable[[Work, int], str]:
     """Work and label position -> the words of the item's title that lie closest to that label."""
     by_title = {work.title: shortlist.phrases(work.title) for work in works}
     distinct = sorted({phrase for phrases in by_title.values() for phrase in phrases})
     vectors: dict[str, NDArray[np.float32]] = dict(zip(distinct, embedder.embed(distinct), strict=True))
-    return lambda work, position: shortlist.evidence(by_title[work.title], vectors, work.labels.vectors[position])
+    return lambda work, position: shortlist.evidence(
+        by_title[work.title], vectors, work.classifier.labels.vectors[position, : embedder.dim]
+    )
 
 
 _status_lock = threading.Lock()

@@ -1,9 +1,9 @@
-"""PURE numpy and scipy: several opinions about one item become one honest confidence, and decisions say how much each
-opinion weighs.
+"""PURE numpy and scipy: several opinions about one item become one honest confidence, and decisions say how much
+each opinion weighs.
 
-For one choice the opinions are pooled log-linearly, softmax(we E + wh H + wl L): E the zero-shot scores of the embeddings,
-H the head's, L the language model's shares as log ratios to chance, 0 for labels it was not asked about. The weights
-carry the temperature too, so what is fitted is the calibration as well.
+For one choice the opinions are pooled log-linearly, softmax(we E + wh H + wl L): E the zero-shot scores of the
+embeddings, H the head's, L the language model's shares as log ratios to chance, 0 for labels it was not asked about.
+The weights carry the temperature too, so what is fitted is the calibration as well.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ASKED = 5
 ASKED_EACH = 4
 # Beyond this distance between the first and the second share the language model is not asked: it would change little
 # (docs/labelling.md).
-ASK_BELOW_MARGIN = 0.6
+ASK_BELOW_MARGIN = 0.4
 # Several choices: who is asked about, and the stated prior of the pool of log odds, fitted on 55 products labelled by
 # hand: head alone, or .44 head + .93 model - .5.
 ASK_EACH_BETWEEN = (0.05, 0.9)
@@ -44,7 +44,7 @@ class OpinionWeights:
 
 
 # From the demo's products and from none of their decisions; see docs/labelling.md.
-PRIOR = OpinionWeights(embedding=1.0, head=22.0, language_model=0.6)
+PRIOR = OpinionWeights(embedding=1.0, head=22.0, language_model=0.45)
 
 
 def weights_of(parameters: Mapping[str, object]) -> OpinionWeights:
@@ -68,7 +68,10 @@ def pooled(
     *,
     weights: OpinionWeights = PRIOR,
 ) -> NDArray[np.float32]:
-    """Shares over the last axis that sum to 1. start, head: scores, (…, n_labels); model: log ratios, 0 where unasked."""
+    """Shares over the last axis that sum to 1.
+
+    start, head: scores, (…, n_labels); model: log ratios, 0 where it was not asked.
+    """
     logits = weights.embedding * start + weights.head * head
     if model is not None:
         logits = logits + weights.language_model * model
@@ -77,11 +80,14 @@ def pooled(
     return result
 
 
-def pooled_each(head_log_odds: NDArray[np.float32], model_log_odds: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n_labels,) in 0..1, each on its own. model_log_odds: NaN for labels the model was not asked about."""
+def pooled_each(
+    head_log_odds: NDArray[np.float32], model_log_odds: Mapping[int, float] | None = None
+) -> NDArray[np.float32]:
+    """(n_labels,) in 0..1, each on its own. model_log_odds: by position, of the labels the model was asked about."""
     of_head, of_model, begin = EACH_WITH_MODEL
-    asked = ~np.isnan(model_log_odds)
-    log_odds = np.where(asked, of_head * head_log_odds + of_model * np.nan_to_num(model_log_odds) + begin, head_log_odds)
+    log_odds = head_log_odds.astype(np.float64)
+    for place, opinion in (model_log_odds or {}).items():
+        log_odds[place] = of_head * log_odds[place] + of_model * opinion + begin
     result: NDArray[np.float32] = (1.0 / (1.0 + np.exp(-np.clip(log_odds, -30, 30)))).astype(np.float32)
     return result
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 
 # Part of every stored suggestion. Change it whenever a prompt, the shortlist's length or the blend changes.
-PROMPT_VERSION = "first-token-1"
+PROMPT_VERSION = "first-token-2"
 
 ORDERS = 2
 MAX_ITEM_CHARS = 240

@@ -1,7 +1,7 @@
 """How labelling reads texts: the vectors of both embedding models side by side, kept by text and model.
 
-An item's own `ItemEmbedding` serves search and interests and is made at once; a reading is made when its labels are, with
-the larger model where there is one.
+An item's own `ItemEmbedding` serves search and interests and is made at once; a reading is made when its labels are,
+with the larger model where there is one.
 """
 
 from __future__ import annotations
@@ -90,6 +90,11 @@ def of_texts(texts: Mapping[str, ReadText], reader: Reader) -> dict[str, NDArray
     return _kept(texts, reader.name, lambda missing: reader.read([texts[key] for key in missing]))
 
 
+def stored(text_hashes: Iterable[str], reader: Reader) -> dict[str, NDArray[np.float32]]:
+    """Those of these texts that were read already."""
+    return LabellingVector.objects.by_text(list(text_hashes), model=reader.name)
+
+
 def of_labels(labels: Sequence[tuple[str, str]], reader: Reader) -> NDArray[np.float32]:
     """(n, dim) of these (name, description), each made once."""
     by_key = {_label_key(name, description): (name, description) for name, description in labels}
@@ -166,4 +171,3 @@ def forget() -> None:
     """For tests: nothing was read in this process."""
     with _lock:
         _seen.clear()
-

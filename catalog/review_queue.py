@@ -1,17 +1,29 @@
 """The order of the review queue: first the items whose decision settles most doubt about the rest of the catalog.
 
-A decision about one item tells the head something about items like it. So the gain of a decision is the doubt (one minus the
-lead of the first label over the second, more for items people look at) of everything like the item that no earlier
-decision covers: greedy facility location.
+A decision about one item tells the head something about items like it. So the gain of a decision is the doubt (one
+minus the lead of the first label over the second, more for items people look at) of everything like the item that no
+earlier decision covers: greedy facility location.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
+
+from catalog import readings
+from catalog.models import ItemLabel, Taxonomy
+from catalog.readings import Reader
+
+log = structlog.get_logger(__name__)
 
 # Similarity to the 8th power: a decision covers near twins fully, remote relatives hardly.
 SHARPNESS = 8
+# So many of the most doubtful items are compared with each other, and so many of them put in order.
+COMPARED = 4_000
+ORDERED = 300
+# What is not put in order comes after what is, the most doubtful first.
+REST = 1e-3
 
 
 def gains(
@@ -23,8 +35,8 @@ def gains(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The next n positions to review in their order, and what each adds, falling.
 
-    vectors: (m, dim), unit rows, of the items that wait; doubts: (m,), >= 0; decided: (k, dim), unit rows, of items decided
-    before. n is cut to m. The unit is items' worth of doubt.
+    vectors: (m, dim), unit rows, of the items that wait; doubts: (m,), >= 0; decided: (k, dim), unit rows, of items
+    decided before. n is cut to m. The unit is items' worth of doubt.
     """
     n = min(n, len(vectors))
     near = _nearness(vectors, vectors)
@@ -45,3 +57,50 @@ def gains(
 def _nearness(some: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
     result: NDArray[np.float32] = (np.maximum(some @ others.T, 0.0) ** SHARPNESS).astype(np.float32)
     return result
+
+
+def rank(taxonomy: Taxonomy, reader: Reader) -> int:
+    """Write the gain of every suggestion that waits for review. Returns how many wait."""
+    waiting = list(ItemLabel.objects.awaiting_review().filter(taxonomy=taxonomy).for_ranking())
+    if taxonomy.choice == Taxonomy.Choice.SINGLE:
+        wanted = _gains_of_choices(taxonomy, waiting, reader)
+    else:
+        wanted = {row.pk: _doubt(row.confidence, 1.0 - row.confidence, row.popularity_share) for row in waiting}
+    changed = [row for row in waiting if abs(row.gain - wanted[row.pk]) > REST * REST]
+    for row in changed:
+        row.gain = wanted[row.pk]
+    ItemLabel.objects.bulk_update(sorted(changed, key=lambda row: row.pk), ["gain"], batch_size=500)
+    log.info("review_queue_ranked", taxonomy=taxonomy.pk, waiting=len(waiting), changed=len(changed))
+    return len(waiting)
+
+
+def _gains_of_choices(taxonomy: Taxonomy, waiting: list[ItemLabel], reader: Reader) -> dict[int, float]:
+    second = ItemLabel.objects.second_choices(taxonomy.pk, [row.item_id for row in waiting])
+    doubts = {
+        row.pk: _doubt(row.confidence, second.get(row.item_id, 0.0), row.popularity_share)  # type: ignore[attr-defined]
+        for row in waiting
+    }
+    found = {pk: REST * doubt for pk, doubt in doubts.items()}
+    # Of items with one text, one decision says it all; the others come after everything else.
+    by_text = {row.text_hash: row for row in sorted(waiting, key=lambda row: (doubts[row.pk], -row.pk))}
+    most = sorted(by_text.values(), key=lambda row: (-doubts[row.pk], row.pk))[:COMPARED]
+    decided_texts = ItemLabel.objects.decided_by_people().filter(taxonomy=taxonomy).text_hashes()
+    vectors = readings.stored([row.text_hash for row in most], reader)
+    most = [row for row in most if row.text_hash in vectors]
+    decided = list(readings.stored(decided_texts, reader).values())
+    if not most:
+        return found
+    order, adds = gains(
+        np.stack([vectors[row.text_hash] for row in most]),
+        np.array([doubts[row.pk] for row in most], dtype=np.float32),
+        np.stack(decided) if decided else np.zeros((0, reader.dim), dtype=np.float32),
+        n=ORDERED,
+    )
+    for place, gain in zip(order.tolist(), adds.tolist(), strict=True):
+        found[most[place].pk] = max(float(gain), found[most[place].pk])
+    return found
+
+
+def _doubt(first: float, second: float, popularity: float | None) -> float:
+    """One minus the lead of the first label over the second; up to twice that for the most touched item."""
+    return (1.0 - max(0.0, first - second)) * (1.0 + (popularity or 0.0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db import transaction
 from django.utils import timezone
@@ -24,26 +24,27 @@ class Suggestion:
     model: str
     prompt_version: str
     evidence: str
+    opinions: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
 
 
 def store(
-    requests: Sequence[LabelRequest], answers: Mapping[Key, Sequence[Suggestion]], *, status: LabelRequest.Status
+    requests: Sequence[LabelRequest],
+    answers: Mapping[Key, Sequence[Suggestion]],
+    *,
+    status: LabelRequest.Status | None,
 ) -> int:
     """Store each answer for every request about that text, and set those requests' status. Returns how many.
 
+    Without a `status` requests keep theirs: what was learned since is said anew about items that were labelled.
     A request that was finished, asked for anew, or whose item got another text meanwhile is left alone, so storing
     twice is harmless.
     Labels that a person decided about are neither superseded nor suggested again.
     """
     with transaction.atomic():
         wanted = [request.pk for request in requests if (request.text_hash, request.taxonomy_id) in answers]
-        locked = list(
-            LabelRequest.objects.filter(pk__in=wanted)
-            .waiting()
-            .exclude(status=status)
-            .select_related("taxonomy")
-            .locked()
-        )
+        rows = LabelRequest.objects.filter(pk__in=wanted)
+        rows = rows.waiting().exclude(status=status) if status else rows.exclude(status=LabelRequest.Status.PENDING)
+        locked = list(rows.select_related("taxonomy").locked())
         # Who asks for it anew takes the claim away: the answer may be about labels that are no longer those.
         claimed = {request.pk for request in requests if request.claimed_until is not None}
         locked = [
@@ -63,7 +64,8 @@ def store(
             old, new = _changes(request, rows, answer)
             superseded += old
             created += new
-            request.status, request.error, request.claimed_until = status, "", None
+            if status:
+                request.status, request.error, request.claimed_until = status, "", None
         now = timezone.now()
         ItemLabel.objects.filter(pk__in=superseded).update(superseded_at=now)
         ItemLabel.objects.bulk_create(created, batch_size=1000)
@@ -82,6 +84,7 @@ def _changes(
     settled = is_single and any(row.decision != ItemLabel.Decision.REJECTED for row in decided)
     known = {row.label_id for row in decided} | {row.final_label_id for row in decided}
     fresh = [] if settled else [suggestion for suggestion in answer if suggestion.label_id not in known]
+    abstain_below = request.taxonomy.abstain_below
     new = [
         ItemLabel(
             item_id=request.item_id,
@@ -94,15 +97,23 @@ def _changes(
             prompt_version=suggestion.prompt_version,
             evidence=suggestion.evidence,
             text_hash=request.text_hash,
-            is_assigned=rank == 1 if is_single else suggestion.confidence >= ASSIGN_FROM_CONFIDENCE,
+            opinions={name: [list(pair) for pair in told] for name, told in suggestion.opinions.items()},
+            gain=1.0 - suggestion.confidence if rank == 1 else 0.0,
+            is_assigned=(
+                rank == 1 and suggestion.confidence >= abstain_below
+                if is_single
+                else suggestion.confidence >= ASSIGN_FROM_CONFIDENCE
+            ),
+            is_abstained=is_single and rank == 1 and suggestion.confidence < abstain_below,
         )
         for rank, suggestion in enumerate(fresh, start=1)
     ]
     return [row.pk for row in rows if not row.decision and not settled], new
 
 
-def earlier_answers(keys: Iterable[Key], *, model: str) -> dict[Key, tuple[Suggestion, ...]]:
-    """What the model said of these texts before, for those it was asked about with the present prompt."""
+def earlier_opinions(keys: Iterable[Key], *, model: str) -> dict[Key, list[list[float]]]:
+    """What the language model said of these texts before, for those it was asked about with the present prompt:
+    [[label id, share or log odds], …]."""
     wanted = set(keys)
     rows = (
         ItemLabel.objects.answers_by_text(
@@ -111,27 +122,11 @@ def earlier_answers(keys: Iterable[Key], *, model: str) -> dict[Key, tuple[Sugge
         .filter(taxonomy_id__in={taxonomy_id for _, taxonomy_id in wanted})
         .current()
     )
-    by_item: dict[Key, dict[int, list[ItemLabel]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows:
-        if (row.text_hash, row.taxonomy_id) in wanted:
-            by_item[(row.text_hash, row.taxonomy_id)][row.item_id].append(row)
-    found: dict[Key, tuple[Suggestion, ...]] = {}
-    for key, items in by_item.items():
-        told = sorted(next(iter(items.values())), key=lambda row: row.rank)
-        if told[0].rank == 1:
-            found[key] = tuple(_of_row(row) for row in told)
+    found: dict[Key, list[list[float]]] = {}
+    for text_hash, taxonomy_id, told in rows.values_list("text_hash", "taxonomy_id", "opinions"):
+        if (text_hash, taxonomy_id) in wanted:
+            found.setdefault((text_hash, taxonomy_id), told["language_model"])
     return found
-
-
-def _of_row(row: ItemLabel) -> Suggestion:
-    return Suggestion(
-        label_id=row.label_id,
-        confidence=row.confidence,
-        source=row.source,
-        model=row.model,
-        prompt_version=row.prompt_version,
-        evidence=row.evidence,
-    )
 
 
 def release(request_ids: Iterable[int]) -> None:

@@ -272,6 +272,20 @@ class Migration(migrations.Migration):
                 help_text="Who thought what: opinion -> [[label id, share 0..1], ...], best first, as it was when suggested.",
             ),
         ),
+        migrations.AlterField(
+            model_name="itemlabel",
+            name="source",
+            field=models.CharField(
+                choices=[
+                    ("embedding", "Embedding"),
+                    ("head", "Label head"),
+                    ("language_model", "Language model"),
+                    ("person", "Person"),
+                    ("import", "Import"),
+                ],
+                max_length=20,
+            ),
+        ),
         migrations.AddField(
             model_name="label",
             name="description_source",

@@ -72,8 +72,8 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
             Exists(done),
             item__text_hash__in=list(text_hashes),
             text_hash=F("item__text_hash"),
-            source=ItemLabel.Source.LANGUAGE_MODEL,
-            model=model,
+            opinions__has_key="language_model",
+            model__startswith=f"{model}, ",
             prompt_version=prompt_version,
             label__is_deprecated=False,
         ).order_by("-suggested_at", "-pk")
@@ -85,6 +85,35 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
     def awaiting_review(self) -> ItemLabelQuerySet:
         """Suggestions that somebody should look at: those the item counts as having, and those too unsure for that."""
         return self.current().filter(Q(is_assigned=True) | Q(is_abstained=True), decision="")
+
+    def decided_by_people(self) -> ItemLabelQuerySet:
+        return self.current().exclude(decision="").filter(is_automatic=False)
+
+    def for_training(self) -> ItemLabelQuerySet:
+        return self.select_related("item").defer("item__search_vector").order_by("decided_at", "pk")
+
+    def for_ranking(self) -> ItemLabelQuerySet:
+        """Adds `popularity_share`, None where nobody counted."""
+        rows = self.annotate(popularity_share=F("item__popularity__share")).order_by("pk")
+        return rows.only("pk", "item_id", "confidence", "text_hash", "gain")
+
+    def second_choices(self, taxonomy_id: int, item_ids: Iterable[int]) -> dict[int, float]:
+        """Item -> how sure its second suggestion is."""
+        rows = self.current().filter(taxonomy_id=taxonomy_id, rank=2, item_id__in=list(item_ids))
+        return dict(rows.order_by("-pk").values_list("item_id", "confidence"))
+
+    def first_suggestions(self, taxonomy_id: int, item_ids: Iterable[int]) -> ItemLabelQuerySet:
+        return self.current().filter(taxonomy_id=taxonomy_id, rank=1, item_id__in=list(item_ids)).order_by("pk")
+
+    def text_hashes(self) -> list[str]:
+        return list(self.order_by("item__text_hash").values_list("item__text_hash", flat=True).distinct())
+
+    def model_opinions(self, taxonomy_id: int, text_hashes: Iterable[str]) -> dict[str, list[list[float]]]:
+        """Text hash -> what the language model said of it last: [[label id, share or log odds], ...]."""
+        rows = self.filter(
+            taxonomy_id=taxonomy_id, text_hash__in=list(text_hashes), opinions__has_key="language_model"
+        ).order_by("pk")
+        return {key: told["language_model"] for key, told in rows.values_list("text_hash", "opinions")}
 
     def with_names(self) -> ItemLabelQuerySet:
         """For display: taxonomy by taxonomy, surest first, with every name that a chip shows."""
@@ -102,6 +131,7 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
 class ItemLabel(models.Model):
     class Source(models.TextChoices):
         EMBEDDING = "embedding", gettext_lazy("Embedding")
+        HEAD = "head", gettext_lazy("Label head")
         LANGUAGE_MODEL = "language_model", gettext_lazy("Language model")
         PERSON = "person", gettext_lazy("Person")
         IMPORT = "import", gettext_lazy("Import")
@@ -221,6 +251,10 @@ class LabelRequestQuerySet(models.QuerySet["LabelRequest"]):
     def waiting(self) -> LabelRequestQuerySet:
         """Work not done: nobody labelled yet, or the language model was away and embeddings stood in."""
         return self.filter(status__in=[LabelRequest.Status.PENDING, LabelRequest.Status.PROVISIONAL])
+
+    def answered(self) -> LabelRequestQuerySet:
+        """Labelled, by whatever was there."""
+        return self.filter(status__in=[LabelRequest.Status.DONE, LabelRequest.Status.PROVISIONAL])
 
     def count_by_status(self) -> dict[str, int]:
         return dict(self.order_by().values_list("status").annotate(rows=Count("pk")))

@@ -18,6 +18,11 @@ from catalog.models.item import Item
 from catalog.models.taxonomy import Taxonomy
 
 
+class LabelHeadQuerySet(models.QuerySet["LabelHead"]):
+    def live(self, taxonomy_id: int) -> LabelHead | None:
+        return self.filter(taxonomy_id=taxonomy_id, status=LabelHead.Status.LIVE).first()
+
+
 class LabelHead(models.Model):
     """A version of Y = softmax(W2 x + b2). Versions are kept; at most one of a taxonomy is live."""
 
@@ -38,6 +43,8 @@ class LabelHead(models.Model):
     reason = models.CharField(max_length=300, blank=True, help_text="Why it went live or did not, in words.")
     created_at = models.DateTimeField(auto_now_add=True)
     went_live_at = models.DateTimeField(null=True, blank=True)
+
+    objects = LabelHeadQuerySet.as_manager()
 
     class Meta:
         ordering = ["taxonomy_id", "-version"]

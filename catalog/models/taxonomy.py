@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy
+from numpy.typing import NDArray
 from pgvector.django import HalfVectorField
 
 
@@ -121,11 +125,20 @@ class LabelName(models.Model):
         return self.name
 
 
+class LabelEmbeddingQuerySet(models.QuerySet["LabelEmbedding"]):
+    def rows(self, label_ids: Sequence[int]) -> NDArray[np.float32]:
+        """(n, dim) in the order of `label_ids`. Raises KeyError where one has no embedding yet."""
+        found = dict(self.filter(label_id__in=label_ids).values_list("label_id", "vector"))
+        return np.stack([np.asarray(found[pk], dtype=np.float32) for pk in label_ids])
+
+
 class LabelEmbedding(models.Model):
     label = models.OneToOneField(Label, on_delete=models.CASCADE, primary_key=True, related_name="embedding")
     vector = HalfVectorField(dimensions=settings.EMBEDDING_DIM)
     model = models.CharField(max_length=100)
     text_hash = models.CharField(max_length=64)
+
+    objects = LabelEmbeddingQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"embedding of label {self.label_id}"

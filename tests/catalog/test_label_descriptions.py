@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from catalog import label_descriptions, labelling, model_usage, prompts, tasks
+from catalog import label_descriptions, labelling, model_usage, prompts, readings, tasks
 from catalog.embedding import embed_labels
 from catalog.models import Label, LabelEmbedding, LabelRequest
 from recsite.operations import jobs
@@ -207,7 +207,7 @@ def test_switched_off_nothing_is_asked(model, bells, settings, off):
 
 
 def test_labelling_by_the_model_waits_for_descriptions_and_by_embeddings_does_not(model, bells, embedder, monkeypatch):
-    monkeypatch.setattr(labelling, "get_embedder", lambda: embedder)
+    monkeypatch.setattr(readings, "get_embedder", lambda: embedder)
     taxonomy = make_taxonomy(labels=BARE)
     other = make_taxonomy("other")
     labelling.request_labels([tied_item().pk])
@@ -224,7 +224,7 @@ def test_labelling_by_the_model_waits_for_descriptions_and_by_embeddings_does_no
 
 
 def test_labelling_does_not_wait_for_ever(model, bells, embedder, monkeypatch):
-    monkeypatch.setattr(labelling, "get_embedder", lambda: embedder)
+    monkeypatch.setattr(readings, "get_embedder", lambda: embedder)
     make_taxonomy(labels=BARE)
     labelling.request_labels([tied_item().pk])
     tasks.label_waiting_items()

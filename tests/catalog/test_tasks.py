@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from catalog import embedding, labelling, tasks
+from catalog import embedding, labelling, readings, tasks
 from catalog.models import Item, ItemEmbedding, ItemLabel, LabelRequest, Lease
 from tests.catalog.shelves import make_item, make_taxonomy
 from tests.fakes import FakeChatModel, FakeEmbedder
@@ -28,7 +28,7 @@ def models(monkeypatch, settings):
     """The process's models, replaced: workers take theirs from these two functions."""
     chat_model, embedder = FakeChatModel(lambda user: {"Dairy": 0.9, "Bakery": 0.1}), FakeEmbedder()
     monkeypatch.setattr(labelling, "get_chat_model", lambda: chat_model)
-    monkeypatch.setattr(labelling, "get_embedder", lambda: embedder)
+    monkeypatch.setattr(readings, "get_embedder", lambda: embedder)
     monkeypatch.setattr(embedding, "get_embedder", lambda: embedder)
     settings.LLM_BASE_URL = "http://127.0.0.1:1/v1"
     labelling._forget_status()

@@ -10,7 +10,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from catalog import label_benchmark
-from catalog.providers import ChatModel, chat_model_at, get_chat_model, get_embedder
+from catalog.providers import ChatModel, chat_model_at, get_chat_model, get_embedder, get_label_embedder
+from catalog.readings import Reader
 from recsite.operations.errors import RecsiteError
 
 
@@ -24,21 +25,31 @@ class Command(BaseCommand):
         parser.add_argument("--sample", type=int, help="Measure on so many items, chosen at random.")
         parser.add_argument("--seed", type=int, default=7, help="Of the sample and the intervals (default 7).")
         parser.add_argument(
+            "--reviews", type=int, default=0, help="Also simulate so many reviews, in the order of the site's queue."
+        )
+        parser.add_argument(
             "--backend",
             default="embedded",
-            help="embedded (the configured language model), embeddings (none), or the address of a chat server.",
+            help="embedded (the configured models), embeddings (the small one alone), or the address of a chat server.",
         )
         parser.add_argument("--json", type=Path, help="Also write the figures to this file.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["sample"] is not None and options["sample"] < 1:
             raise CommandError(f"--sample is {options['sample']}; use 1 or more.")
+        if options["reviews"] < 0:
+            raise CommandError(f"--reviews is {options['reviews']}; use 0 or more.")
         try:
             case = label_benchmark.read_case(
                 options["items"], options["taxonomy"], options["truth"], sample=options["sample"], seed=options["seed"]
             )
+            large = None if options["backend"] == "embeddings" else get_label_embedder()
             found = label_benchmark.measure(
-                case, embedder=get_embedder(), chat_model=_chat_model(options["backend"]), seed=options["seed"]
+                case,
+                reader=Reader(get_embedder(), large),
+                chat_model=_chat_model(options["backend"]),
+                reviews=options["reviews"],
+                seed=options["seed"],
             )
         except RecsiteError as error:
             raise CommandError(error.message) from error
