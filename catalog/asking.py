@@ -132,12 +132,15 @@ def suggest(
     labels = work.classifier.labels
     confidences = work.confidences(answer)
     told = _told(work, answer)
+    source = ItemLabel.Source.HEAD if work.classifier.version else ItemLabel.Source.EMBEDDING
+    if answer:
+        source = ItemLabel.Source.LANGUAGE_MODEL
     return tuple(
         Suggestion(
             label_id=labels.ids[position],
             confidence=min(1.0, float(confidences[position])),
-            source=ItemLabel.Source.LANGUAGE_MODEL if answer else ItemLabel.Source.HEAD,
-            model=f"{chat_model}, {work.classifier.name}" if answer else work.classifier.name,
+            source=source,
+            model=chat_model if answer else work.classifier.name,
             prompt_version=PROMPT_VERSION if answer else shortlist.VERSION,
             evidence=evidence_for(work, position),
             opinions=told if rank == 0 else {},
@@ -152,9 +155,7 @@ def _told(work: Work, answer: Answer | None) -> dict[str, list[list[float]]]:
     if work.is_single:
         begin, learned = (opinions.pooled(scores, scores) for scores in (work.start, work.head))
     else:
-        begin, learned = (
-            opinions.pooled_each(opinions.SCALE_EACH * s, np.full_like(s, np.nan)) for s in (work.start, work.head)
-        )
+        begin, learned = (opinions.pooled_each(SCALE_EACH * scores) for scores in (work.start, work.head))
     told = {
         name: [[ids[place], round(float(shares[place]), 4)] for place in shortlist.top(shares, TOLD).tolist()]
         for name, shares in (("embedding", begin), ("head", learned))

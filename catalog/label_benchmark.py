@@ -203,7 +203,10 @@ def _after_reviews(case: Case, run: _Run, *, reviews: int, seed: int) -> dict[st
     decided: list[int] = []
     labelled, classifier = run.labelled, run.classifier
     while len(decided) < min(reviews, len(case.texts) - 1):
-        decided += _next(run, labelled, decided, n=min(learning.EVERY_DECISIONS, reviews - len(decided)))
+        new = _next(run, labelled, decided, n=min(learning.EVERY_DECISIONS, reviews - len(decided)))
+        if not new:
+            break
+        decided += new
         classifier = _learned(case, run, decided)
         texts = {work.key[0]: ReadText(work.title, work.text) for work in run.works}
         works = _works([work.key[0] for work in run.works], texts, classifier, run.smoothed)
@@ -222,6 +225,8 @@ def _next(run: _Run, labelled: Labelled, decided: Sequence[int], *, n: int) -> l
     for place, work in enumerate(run.works):
         if work.key[0] not in done:
             free.setdefault(work.key[0], place)
+    if not free:
+        return []
     places = np.array(list(free.values()), dtype=np.int64)
     doubts = (1.0 - (labelled.confidence - labelled.second)).astype(np.float32)
     if len(places) > review_queue.COMPARED:

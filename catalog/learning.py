@@ -248,7 +248,7 @@ def _rescore(batch: list[LabelRequest], taxonomy: Taxonomy, reader: Reader) -> i
     moved = {}
     for work in works:
         first = firsts.get(work.key[0])
-        name = first.model.partition(", ")[0] if first and work.key in answers else ""
+        name = first.model if first and work.key in answers else ""
         new = suggest(work, answers.get(work.key), chat_model=name, evidence_for=evidence_for)
         if first is None or _has_moved(first, new):
             moved[work.key] = new

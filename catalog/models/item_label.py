@@ -73,7 +73,7 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
             item__text_hash__in=list(text_hashes),
             text_hash=F("item__text_hash"),
             opinions__has_key="language_model",
-            model__startswith=f"{model}, ",
+            model=model,
             prompt_version=prompt_version,
             label__is_deprecated=False,
         ).order_by("-suggested_at", "-pk")

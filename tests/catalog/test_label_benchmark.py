@@ -12,13 +12,14 @@ from django.core.management import CommandError, call_command
 
 from catalog import label_benchmark
 from catalog.label_benchmark import measure, read_case
+from catalog.readings import Reader
 from recsite.operations.errors import InvalidInputError, UnavailableError
 from tests.fakes import FakeChatModel, FakeEmbedder
 
 ITEMS = """id,title,description
 1,fresh milk,
 2,rye bread,
-3,very crisp bread bites with sea salt,
+3,bread bread bread bread bread chips chips chips bites,
 4,fresh milk,
 5,unlisted,
 """
@@ -40,7 +41,7 @@ def case_of(files, **options):
 
 
 def test_embeddings_alone_are_counted_against_the_truth(files):
-    found = measure(case_of(files), embedder=FakeEmbedder(), chat_model=None, seed=1)
+    found = measure(case_of(files), reader=Reader(FakeEmbedder()), chat_model=None, reviews=0, seed=1)
     # Milk twice and bread once are right; the bites are taken for bread.
     assert (found["n"], found["labels"], found["model"]) == (4, 3, None)
     assert found["accuracy@1"] == 0.75
@@ -50,13 +51,24 @@ def test_embeddings_alone_are_counted_against_the_truth(files):
 
 def test_the_model_is_asked_once_a_text_and_never_sees_the_truth(files):
     model = FakeChatModel(lambda prompt: {"Snacks": 1.0} if "bites" in prompt else {"Dairy": 0.5, "Bakery": 0.5})
-    found = measure(case_of(files), embedder=FakeEmbedder(), chat_model=model, seed=1)
+    found = measure(case_of(files), reader=Reader(FakeEmbedder()), chat_model=model, reviews=0, seed=1)
     assert found["accuracy@1"] == 1.0
     assert found["embeddings_only"]["accuracy@1"] == 0.75
     asked = [prompt.user for prompt in model.prompts if "bites" in prompt.user]
     assert asked
     assert not any(" > " in prompt.user for prompt in model.prompts)
     assert not any("unlisted" in prompt.user for prompt in model.prompts)
+
+
+def test_reviews_are_simulated_in_the_queue_s_order_and_counted_apart(files):
+    found = measure(case_of(files), reader=Reader(FakeEmbedder()), chat_model=None, reviews=1, seed=1)
+    # The bites settle most doubt, so they are reviewed; what is left was right without them.
+    after = found["after_reviews"]
+    assert (after["reviews"], after["n"], after["accuracy@1"]) == (1, 3, 1.0)
+    assert found["accuracy@1"] == 0.75
+    everything = measure(case_of(files), reader=Reader(FakeEmbedder()), chat_model=None, reviews=99, seed=1)
+    # Twins share a text, and one decision a text is asked for: the second milk is left.
+    assert (everything["after_reviews"]["reviews"], everything["after_reviews"]["n"]) == (3, 1)
 
 
 def test_a_sample_is_the_same_for_the_same_seed(files):
@@ -70,7 +82,7 @@ def test_a_model_that_goes_away_ends_the_measurement(files):
     model = FakeChatModel(lambda prompt: {})
     model.is_away = True
     with pytest.raises(UnavailableError):
-        measure(case_of(files), embedder=FakeEmbedder(), chat_model=model, seed=1)
+        measure(case_of(files), reader=Reader(FakeEmbedder()), chat_model=model, reviews=0, seed=1)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +115,6 @@ def test_the_command_prints_and_writes_json(files, monkeypatch, tmp_path):
 
 def test_the_label_names_are_the_last_part_of_their_paths(files):
     embedder = FakeEmbedder()
-    label_benchmark.measure(case_of(files), embedder=embedder, chat_model=None, seed=1)
+    label_benchmark.measure(case_of(files), reader=Reader(embedder), chat_model=None, reviews=0, seed=1)
     assert "dairy products" in embedder.texts
     assert not any("food" in text for text in embedder.texts)

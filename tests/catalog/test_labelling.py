@@ -55,7 +55,7 @@ def test_without_a_model_items_get_provisional_labels_from_embeddings(embedder):
     assert [row.evidence for row in rows[:2]] == ["milk", "bread"]
 
 
-def test_the_model_supersedes_provisional_labels_and_blends_half_and_half(embedder):
+def test_the_model_supersedes_provisional_labels_and_its_opinion_is_pooled_with_theirs(embedder):
     make_taxonomy()
     item = tied_item()
     request_labels([item.pk])
@@ -66,13 +66,20 @@ def test_the_model_supersedes_provisional_labels_and_blends_half_and_half(embedd
     assert (report.done, report.remaining) == (1, 0)
     assert told(item)[0] == ("Bakery", "language_model", True)
     best = current(item)[0]
-    prior = next(row.confidence for row in provisional if row.label.name == "Bakery")
-    assert best.confidence == pytest.approx(0.45 + 0.5 * prior, abs=1e-5)
+    # Each prior share times (the model's share, floored, over chance) to the power of the model's weight.
+    prior = {row.label.name: row.confidence for row in provisional}
+    shares = {"Bakery": 0.9, "Dairy": 0.1, "Snacks": 0.0}
+    pooled = {name: prior[name] * (3 * (share + 0.02) / 1.06) ** 0.45 for name, share in shares.items()}
+    assert best.confidence == pytest.approx(pooled["Bakery"] / sum(pooled.values()), abs=1e-4)
+    assert best.opinions["language_model"] == [
+        [row.label_id, pytest.approx(shares[row.label.name], abs=1e-4)] for row in current(item)
+    ]
+    assert set(best.opinions) == {"embedding", "head", "language_model"}
     assert (best.model, best.prompt_version, best.text_hash) == ("fake-chat", PROMPT_VERSION, item.text_hash)
     old = ItemLabel.objects.filter(pk__in=[row.pk for row in provisional])
     assert all(row.superseded_at is not None for row in old)
     assert [row.confidence for row in old.order_by("rank")] == [row.confidence for row in provisional]
-    assert len(model.prompts) == 2
+    assert len(model.prompts) == 1
 
 
 def test_a_sure_text_is_not_worth_a_question(embedder):
@@ -246,10 +253,13 @@ def test_several_choices_are_each_decided_on_their_own(embedder):
     assert counts().done == 2
     assert sorted(name for name, _, assigned in told(both) if assigned) == ["Bakery", "Dairy"]
     assert [name for name, _, assigned in told(neither) if assigned] == []
-    assert len(model.prompts) == 6
-    assert {prompt.user for prompt in model.prompts} >= {"Product: milk bread\nIs it Dairy?"}
+    # Only labels that may be or not be: nothing of a hammer is, and snacks are not.
+    assert sorted(prompt.user for prompt in model.prompts) == [
+        "Product: milk bread\nIs it Bakery?",
+        "Product: milk bread\nIs it Dairy?",
+    ]
     cosine = float(embedder.embed(["milk bread"])[0] @ labels_vector(taxonomy, "Dairy"))
-    log_odds = 7.9 * cosine + 0.93 * 2.19722 - 3.83
+    log_odds = 0.44 * (17.9 * cosine - 7.47) + 0.93 * 2.19722 - 0.5
     assert current(both)[0].confidence == pytest.approx(1 / (1 + np.exp(-log_odds)), abs=2e-3)
 
 
