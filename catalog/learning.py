@@ -20,7 +20,7 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from catalog import label_head, label_metrics, labelling, opinions, readings, review_queue, suggestions
-from catalog.asking import suggest
+from catalog.asking import Work, suggest
 from catalog.classifiers import Classifier, classifier
 from catalog.label_head import Head
 from catalog.models import ItemEmbedding, ItemLabel, LabelHead, LabelRequest, OpinionFit, Taxonomy
@@ -244,20 +244,23 @@ def _rescore(batch: list[LabelRequest], taxonomy: Taxonomy, reader: Reader) -> i
     }
     told = {work.key: firsts[work.key[0]].opinions.get("language_model", []) for work in works if work.key[0] in firsts}
     answers = labelling.answers_of(works, told)
-    evidence_for = labelling.evidence(works, reader.small)
-    moved = {}
-    for work in works:
+    moved = [work for work in works if _has_moved(firsts.get(work.key[0]), work.confidences(answers.get(work.key)), work)]
+    evidence_for = labelling.evidence(moved, reader.small)
+    said = {}
+    for work in moved:
         first = firsts.get(work.key[0])
         name = first.model if first and work.key in answers else ""
-        new = suggest(work, answers.get(work.key), chat_model=name, evidence_for=evidence_for)
-        if first is None or _has_moved(first, new):
-            moved[work.key] = new
-    return suggestions.store(batch, moved, status=None)
+        said[work.key] = suggest(work, answers.get(work.key), chat_model=name, evidence_for=evidence_for)
+    return suggestions.store(batch, said, status=None)
 
 
-def _has_moved(first: ItemLabel, new: Sequence[suggestions.Suggestion]) -> bool:
-    return bool(new) and (
-        first.label_id != new[0].label_id or abs(first.confidence - new[0].confidence) > CONFIDENCE_STEP
+def _has_moved(first: ItemLabel | None, confidences: NDArray[np.float32], work: Work) -> bool:
+    if first is None:
+        return True
+    best = int(confidences.argmax())
+    return (
+        first.label_id != work.classifier.labels.ids[best]
+        or abs(first.confidence - float(confidences[best])) > CONFIDENCE_STEP
     )
 
 

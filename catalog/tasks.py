@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 SLICE_S = 25.0
 LEASE = "label_waiting_items"
+LEARNING = "learn"
+LEARNING_S = 600.0
 SWEPT_AT_ONCE = 512
 # What was written within this time still has its own bell on the way.
 LEFT_BEHIND_AFTER = timedelta(seconds=60)
@@ -96,6 +98,18 @@ def describe_labels(job_id: int) -> None:
         model_usage.flush()
     if LabelRequest.objects.waiting().unclaimed().exists() and not Lease.objects.is_taken(LEASE):
         label_waiting_items.delay()
+
+
+@shared_task(bind=True, soft_time_limit=540, time_limit=600)
+def learn(self: Any) -> None:
+    """Train on what staff decided and say labels anew; one at a time."""
+    holder = self.request.id or "command"
+    if not Lease.objects.take(LEARNING, holder, seconds=LEARNING_S):
+        return
+    try:
+        learning.learn()
+    finally:
+        Lease.objects.release(LEARNING, holder)
 
 
 @shared_task(soft_time_limit=60, time_limit=90)
