@@ -9,11 +9,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
+from django.db.models import Q
+from django.utils import timezone
 
 from catalog.models import LabelRequest, Lease
 from catalog.models import claim as claim_names
@@ -23,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 RENEWALS_A_TERM = 4
 DRAIN = "drain"
+# Rows about processes of machines that are no more; what they held ran out long ago.
+FORGOTTEN_AFTER = timedelta(days=1)
 
 
 @contextmanager
@@ -67,6 +71,8 @@ def release_of_dead(lease: str) -> int:
             Lease.objects.release(lease, row.holder)
             row.delete()
             log.info("lease_of_dead_worker_released", lease=lease)
+    forgotten = Q(name__startswith=f"{claim_names.PREFIX}:") | Q(name__startswith=f"{DRAIN}:")
+    Lease.objects.filter(forgotten, expires_at__lt=timezone.now() - FORGOTTEN_AFTER).delete()
     if freed:
         log.info("claims_of_dead_worker_released", requests=freed)
     return freed

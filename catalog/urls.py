@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from catalog import api, views
+from catalog import api, model_views, views
 
 # An item's own id may hold slashes, so `items/<path>/` comes last of those that begin like it.
 api_urlpatterns = [
@@ -20,5 +20,7 @@ urlpatterns: list[URLPattern] = [
     path("items/<int:pk>/similar/", views.item_similar, name="item-similar"),
     path("items/<int:pk>/visibility/", views.item_visibility, name="item-visibility"),
     path("taxonomies/<int:pk>/label-options/", views.label_options, name="label-options"),
+    path("operations/models/", model_views.models, name="models"),
+    path("operations/models/states/", model_views.model_states_part, name="model-states"),
     path("item-labels/<int:pk>/decision/", views.item_label_decision, name="item-label-decision"),
 ]

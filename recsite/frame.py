@@ -35,6 +35,7 @@ PLACES = {
     "user": "users",
     "jobs": "operations",
     "job": "operations",
+    "models": "models",
 }
 
 

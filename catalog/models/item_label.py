@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, TruncDate
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
@@ -120,6 +120,15 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
         return self.select_related("label", "final_label", "taxonomy", "reviewer").order_by(
             "taxonomy__position", "taxonomy_id", "rank", "id"
         )
+
+    def items_by_day_and_model(self, since: date) -> dict[tuple[date, str], int]:
+        """How many items a language model labelled, by day (UTC) and model, replaced suggestions included."""
+        first = datetime.combine(since, time.min, tzinfo=UTC)
+        said = self.filter(source=ItemLabel.Source.LANGUAGE_MODEL, rank=1, suggested_at__gte=first).order_by()
+        by_day = said.values_list(TruncDate("suggested_at", tzinfo=UTC), "model").annotate(
+            n=Count("item", distinct=True)
+        )
+        return {(day, model): n for day, model, n in by_day}
 
     def count_by_label(self) -> dict[int, int]:
         """How many items carry each label, after corrections."""

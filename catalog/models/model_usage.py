@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from datetime import date
 
 from django.db import connection, models
-from django.db.models import Sum
 from django.utils.translation import gettext_lazy
 
 COUNTS = ("calls", "failures", "prompt_tokens", "completion_tokens", "seconds")
@@ -31,11 +30,6 @@ class ModelUsageQuerySet(models.QuerySet["ModelUsage"]):
 
     def since(self, day: date) -> ModelUsageQuerySet:
         return self.filter(day__gte=day).order_by("-day", "model", "purpose")
-
-    def totals(self) -> dict[str, float]:
-        """COUNTS added up; 0 where there is nothing."""
-        found = self.order_by().aggregate(**{name: Sum(name) for name in COUNTS})
-        return {name: found[name] or 0 for name in COUNTS}
 
 
 class ModelUsage(models.Model):

@@ -56,6 +56,7 @@
   }
   drawAll(document);
   document.body.addEventListener("htmx:afterSwap", function (event) { drawAll(event.detail.target); });
+  document.body.addEventListener("htmx:historyRestore", function () { drawAll(document); });
   document.addEventListener("theme", function () { drawAll(document); });
   var waiting = 0;
   window.addEventListener("resize", function () {

@@ -145,6 +145,19 @@ def test_the_lease_of_a_worker_that_took_over_is_not_given_back():
     assert Lease.objects.is_taken(tasks.LEASE)
 
 
+def test_rows_about_machines_that_are_no_more_are_forgotten_after_a_day():
+    old, new = timezone.now() - timedelta(days=2), timezone.now() - timedelta(hours=2)
+    for name, moment in {
+        "claim:elsewhere:1:2:0": old,
+        "drain:elsewhere:1:2": old,
+        "claim:elsewhere:1:2:1": new,
+    }.items():
+        Lease.objects.create(name=name, holder=moment.isoformat(), expires_at=moment)
+    Lease.objects.create(name="another lease", holder="ann", expires_at=old)
+    claims.release_of_dead(tasks.LEASE)
+    assert set(Lease.objects.values_list("name", flat=True)) == {"claim:elsewhere:1:2:1", "another lease"}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_lease_is_renewed_while_it_is_held_and_not_after(settings):
     settings.LABEL_LEASE_S = 0.4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import psutil
 import pytest
 from celery import current_app
 from django.db.models import Count
@@ -52,10 +54,19 @@ class Site:
             *(sys.executable, "-m", "tests.stand_in_model", str(self.port), str(self.asked), "0.02"), log="model.log"
         )
 
-    def start_worker(self, name: str) -> subprocess.Popen[bytes]:
+    def start_worker(self, name: str, *, pool: str = "solo") -> subprocess.Popen[bytes]:
         return self.start(
             *(sys.executable, "-m", "celery", "--app", "recsite", "worker", "--queues", "models,events"),
-            *("--pool", "solo", "--hostname", f"{name}-{os.getpid()}@%h", "--without-gossip", "--without-mingle"),
+            *(
+                "--pool",
+                pool,
+                "--concurrency",
+                "1",
+                "--hostname",
+                f"{name}-{os.getpid()}@%h",
+                "--without-gossip",
+                "--without-mingle",
+            ),
             *("--include", "tests.worker_embedder", "--loglevel", "INFO"),
             log=f"{name}.log",
         )
@@ -78,7 +89,11 @@ def site(tmp_path: Path):
     yield made
     for process in made.running:
         if process.poll() is None:
+            children = psutil.Process(process.pid).children(recursive=True)
             kill(process)
+            for child in children:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
 
 
 def by_model() -> int:
@@ -141,3 +156,21 @@ def test_nothing_is_lost_or_doubled_whatever_is_killed(site: Site) -> None:
     asked = Counter(site.asked.read_text().splitlines())
     assert len(asked) == ITEMS
     assert sum(n > 1 for n in asked.values()) <= 2 * labelling.BY_MODEL_AT_ONCE
+
+
+def test_a_killed_child_of_a_worker_is_replaced_and_its_work_given_back(site: Site) -> None:
+    make_taxonomy()
+    items = [make_item(f"sku-{n}", f"Milk, bread and chips {n}") for n in range(120)]
+    labelling.request_labels([item.pk for item in items])
+    site.start_model()
+    worker = site.start_worker("forking", pool="prefork")
+    wait_until(lambda: by_model() > 20, timeout_s=60, what=f"the first labels: {site.said('forking.log')}")
+    (child,) = psutil.Process(worker.pid).children()
+    wait_until(lambda: Lease.objects.filter(name__startswith="claim:").exists(), what="a claim")
+    child.kill()
+    wait_until(lambda: by_model() == 120, timeout_s=60, what=f"the end: {site.said('forking.log')}")
+    worker.terminate()
+    worker.wait(timeout=20)
+    assert ItemLabel.objects.current().count() == 120 * 3
+    assert ItemLabel.objects.filter(superseded_at__isnull=False).count() == 120 * 3
+    assert not LabelRequest.objects.exclude(claimed_until=None).exists()

@@ -12,6 +12,7 @@ from recsite.operations import jobs
 from recsite.operations.errors import ConflictError, InvalidInputError
 from recsite.operations.models import Job
 from tests.conftest import wait_until
+from tests.factories import JobFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -197,3 +198,36 @@ def test_a_real_worker_stops_a_cancelled_job(celery_worker_process: object) -> N
     wait_until(lambda: Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING).exists(), what="the start")
     jobs.cancel(job)
     wait_until(lambda: Job.objects.filter(pk=job.pk, status=Job.Status.CANCELLED).exists(), what="the cancelling")
+
+
+def test_a_paused_job_is_queued_as_far_as_it_is_and_its_time_is_that_of_its_work(monkeypatch):
+    rung = []
+    monkeypatch.setattr(jobs, "ring", lambda job: rung.append(job.pk))
+    job = JobFactory()
+    with jobs.running(job.pk) as progress:
+        progress.report(3, 10, "Counting")
+        Job.objects.filter(pk=job.pk).update(started_at=(began := progress.job.started_at - timedelta(seconds=30)))
+        progress.job.started_at = began
+        raise jobs.JobPaused
+    job.refresh_from_db()
+    assert (job.status, job.done, job.total, job.message, job.attempts) == ("queued", 3, 10, "Counting", 0)
+    assert rung == [job.pk]
+    time_off = timedelta(hours=5)
+    Job.objects.filter(pk=job.pk).update(started_at=job.started_at - time_off, finished_at=job.finished_at - time_off)
+    with jobs.running(job.pk) as progress:
+        assert 30 <= (timezone.now() - progress.job.started_at).total_seconds() < 60
+        assert progress.job.seconds_left == pytest.approx(30 / 3 * 7, rel=0.5)
+        progress.report(10, 10)
+    job.refresh_from_db()
+    assert (job.status, job.done) == ("succeeded", 10)
+    assert 30 <= job.took.total_seconds() < 60
+
+
+def test_a_job_that_was_taken_away_is_not_queued_by_pausing(monkeypatch):
+    monkeypatch.setattr(jobs, "ring", lambda job: pytest.fail("it is somebody else's"))
+    job = JobFactory()
+    with jobs.running(job.pk):
+        Job.objects.filter(pk=job.pk).update(status="succeeded")
+        raise jobs.JobPaused
+    job.refresh_from_db()
+    assert job.status == "succeeded"

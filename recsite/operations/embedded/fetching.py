@@ -9,6 +9,7 @@ from pathlib import Path
 
 from recsite.operations.embedded.home import Home
 from recsite.operations.embedded.processes import write_private
+from recsite.operations.embedded.terminal import Bar, say
 from recsite.operations.embedded.weights import OnProgress
 
 WRITTEN_EVERY_S = 0.3
@@ -59,3 +60,30 @@ def progress_writer(home: Home, name: str) -> OnProgress:
             write_status(home, name, Status(state, done=done, total=total))
 
     return on_progress
+
+
+class Follow:
+    """Shows how far a model's download is, and says when it is there."""
+
+    SAID = {
+        "starting": "verified and being loaded; labelling with it follows.",
+        "ready": "verified; labelling uses it from its next batch on.",
+    }
+
+    def __init__(self, home: Home, name: str, title: str) -> None:
+        self.home, self.name, self.title = home, name, title
+        self._bar: Bar | None = None
+        self._last_state = ""
+
+    def step(self) -> None:
+        status = read_status(self.home, self.name)
+        if status is not None and status.share_done is not None:
+            self._bar = self._bar or Bar(self.title, unit="B", scale=True)
+            self._bar.update(status.done, status.total, status.state)
+        elif self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        if status is not None and status.state != self._last_state:
+            self._last_state = status.state
+            if words := self.SAID.get(status.state):
+                say(f"{self.title}: {status.detail} {words}")

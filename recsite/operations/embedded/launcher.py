@@ -33,7 +33,7 @@ from recsite.operations.embedded.packaged_models import LABEL_EMBEDDER, LANGUAGE
 from recsite.operations.embedded.ports import free_port, holder, is_free
 from recsite.operations.embedded.processes import Program, Register, last_lines, rotate, write_private
 from recsite.operations.embedded.supervisor import Supervisor
-from recsite.operations.embedded.terminal import Bar, LogWatch, say
+from recsite.operations.embedded.terminal import LogWatch, say
 
 DEFAULT_PORT = 8000
 PORTS_TRIED = 50
@@ -206,8 +206,8 @@ class Launcher:
                 watch.offsets[name] = child.program.log.stat().st_size
         follow = demo.Follow(self.demo_job) if self.demo_job else None
         fetches = [
-            Fetch(self.home, label_embedder.NAME, LABEL_EMBEDDER.title),
-            Fetch(self.home, language_model.NAME, LANGUAGE_MODEL.title),
+            fetching.Follow(self.home, label_embedder.NAME, LABEL_EMBEDDER.title),
+            fetching.Follow(self.home, language_model.NAME, LANGUAGE_MODEL.title),
         ]
         while True:
             self.supervisor.tick()
@@ -272,33 +272,6 @@ class Launcher:
         if self._has_to_fetch(LANGUAGE_MODEL):
             return f"{first}1.1 GB being fetched; until it is here labels come from embeddings alone"
         return f"{LANGUAGE_MODEL.name}, being loaded"
-
-
-class Fetch:
-    """Shows how far a model's download is, and says when it is there."""
-
-    SAID = {
-        "starting": "verified and being loaded; labelling with it follows.",
-        "ready": "verified; labelling uses it from its next batch on.",
-    }
-
-    def __init__(self, home: Home, name: str, title: str) -> None:
-        self.home, self.name, self.title = home, name, title
-        self._bar: Bar | None = None
-        self._last_state = ""
-
-    def step(self) -> None:
-        status = fetching.read_status(self.home, self.name)
-        if status is not None and status.share_done is not None:
-            self._bar = self._bar or Bar(self.title, unit="B", scale=True)
-            self._bar.update(status.done, status.total, status.state)
-        elif self._bar is not None:
-            self._bar.close()
-            self._bar = None
-        if status is not None and status.state != self._last_state:
-            self._last_state = status.state
-            if words := self.SAID.get(status.state):
-                say(f"{self.title}: {status.detail} {words}")
 
 
 def choose_port(wanted: str) -> int:
