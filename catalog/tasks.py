@@ -11,8 +11,8 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
-from catalog import embedding, labelling
-from catalog.models import Item, LabelRequest, Lease
+from catalog import auto_accept, embedding, labelling
+from catalog.models import AutoAccept, Item, LabelRequest, Lease
 
 log = structlog.get_logger(__name__)
 
@@ -72,9 +72,19 @@ def _drain_for(seconds: float, holder: str) -> int:
         Lease.objects.take(LEASE, holder, seconds=LEASE_S)
 
 
+@shared_task(soft_time_limit=120, time_limit=150)
+def settle_auto_accept(taxonomy_id: int | None = None) -> None:
+    """Start, stop, draw audits and accept what is sure, for one taxonomy or for all; rings again while any remains."""
+    reports = auto_accept.settle_all() if taxonomy_id is None else {taxonomy_id: auto_accept.settle(taxonomy_id)}
+    for settled_id, report in reports.items():
+        if report.remaining:
+            settle_auto_accept.apply_async((settled_id,), expires=SWEEP_EVERY_S)
+
+
 @shared_task(soft_time_limit=60, time_limit=90)
 def sweep() -> None:
-    """Beat, every 30 s: rings for items without a vector and for requests that nobody works on."""
+    """Beat, every 30 s: rings for items without a vector, for requests that nobody works on, and where auto-accept
+    is on."""
     since = timezone.now() - LEFT_BEHIND_AFTER
     unembedded = Item.objects.without_current_embedding().filter(updated_at__lt=since).order_by("pk")
     # A bell that nobody heard until the next sweep is worth nothing: it expires, so that they never pile up.
@@ -82,3 +92,5 @@ def sweep() -> None:
         embed_items.apply_async((ids,), expires=SWEEP_EVERY_S)
     if LabelRequest.objects.waiting().unclaimed().exists() and not Lease.objects.is_taken(LEASE):
         label_waiting_items.apply_async(expires=SWEEP_EVERY_S)
+    if AutoAccept.objects.filter(state__in=auto_accept.ON).exists():
+        settle_auto_accept.apply_async((None,), expires=SWEEP_EVERY_S)
