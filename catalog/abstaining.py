@@ -40,6 +40,15 @@ class AbstainPreview:
         return label_metrics.wilson(self.right_below, self.decided_below)
 
     @property
+    def percent(self) -> str:
+        """For a field, the same in every language."""
+        return f"{100 * self.value:.10g}"
+
+    @property
+    def given_more(self) -> int:
+        return self.given - self.given_now
+
+    @property
     def withheld_more(self) -> int:
         return self.withheld - self.withheld_now
 

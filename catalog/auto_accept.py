@@ -32,6 +32,7 @@ AT_ONCE = 200
 BATCHES = 10
 # While this many audits wait for somebody nothing more is accepted: audits that nobody decides control nothing.
 MOST_WAITING = 100
+LIMITS = {"wanted_precision": (0.5, 0.999), "threshold": (0.0, 1.0), "audit_share": (0.01, 1.0)}
 BATCHES_OF = uuid.UUID("5f0c2b3e-52f4-4a3c-9a0e-6b8f1a2d7c11")
 
 
@@ -50,12 +51,12 @@ def switch_on(
     taxonomy_id: int, *, wanted_precision: float, threshold: float, audit_share: float, staff: User
 ) -> AutoAccept:
     """Begin to gather audits, afresh: only what is decided from now on counts. Left alone where it is on like this."""
-    if not 0.5 <= wanted_precision <= 0.999:
-        raise InvalidInputError(f"A wanted precision of {wanted_precision:.4g} is not possible; choose .5 to .999.")
-    if not 0.0 <= threshold <= 1.0:
-        raise InvalidInputError(f"A threshold of {threshold:.4g} is not possible; choose a confidence from 0 to 1.")
-    if not 0.01 <= audit_share <= 1.0:
-        raise InvalidInputError(f"An audit share of {audit_share:.4g} is not possible; choose .01 to 1.")
+    values = {"wanted_precision": wanted_precision, "threshold": threshold, "audit_share": audit_share}
+    for name, value in values.items():
+        low, high = LIMITS[name]
+        if not low <= value <= high:
+            words = name.replace("_", " ")
+            raise InvalidInputError(f"A {words} of {value:.1%} is not possible; choose {low:.1%} to {high:.1%}.")
     setting = _locked(taxonomy_id)
     now = (setting.wanted_precision, setting.threshold, setting.audit_share)
     if setting.state in ON and now == (wanted_precision, threshold, audit_share):
@@ -88,7 +89,7 @@ def reconsider(taxonomy_id: int) -> str:
         if setting.state not in ON:
             return setting.state
         found = evidence(setting)
-        state, reason = _next(setting, found)
+        state, reason = next_state(setting, found)
         if state == setting.state:
             return state
         # `changed_at` stays: it is when somebody switched it on, from which audits count.
@@ -102,7 +103,7 @@ def reconsider(taxonomy_id: int) -> str:
     return state
 
 
-def _next(setting: AutoAccept, found: Evidence) -> tuple[str, str]:
+def next_state(setting: AutoAccept, found: Evidence) -> tuple[str, str]:
     today, wanted = f"{timezone.now():%Y-%m-%d %H:%M} UTC", f"{setting.wanted_precision:.4g}"
     low, high = found.interval
     if setting.state == State.RUNNING:

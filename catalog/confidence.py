@@ -101,11 +101,6 @@ class ConfidenceReport:
     def automatic(self) -> int:
         return sum(bar.automatic for bar in self.histogram)
 
-    @property
-    def best(self) -> Measured:
-        """The group whose figures are told first: audits where there are enough of them to say something."""
-        return self.audits if self.audits.n >= label_metrics.MOST_AUDITS // 3 else self.all
-
 
 def judged(*taxonomy_ids: int, only_audits: bool = False) -> list[Judged]:
     """Which suggestions of these taxonomies people decided about, oldest decision first. Two queries.
@@ -113,12 +108,9 @@ def judged(*taxonomy_ids: int, only_audits: bool = False) -> list[Judged]:
     A first choice is wrong where another row of its item was accepted, or corrected to another label. Rows that were
     accepted automatically count only once a person has looked at them.
     """
-    settled: dict[tuple[int, int], tuple[int, datetime]] = {
+    settled = {
         (item_id, taxonomy_id): (label_id, at)
-        for item_id, taxonomy_id, label_id, at in outcomes(*taxonomy_ids)
-        .settled_by_people()
-        .order_by("pk")
-        .values_list("item_id", "taxonomy_id", "settled_label_id", "decided_at")
+        for item_id, taxonomy_id, label_id, at in outcomes(*taxonomy_ids).settled_labels()
     }
     fields = ("item_id", "taxonomy_id", "label_id", "final_label_id", "decision", "is_automatic", "confidence")
     rows = outcomes(*taxonomy_ids).decided_or_beside_a_decision()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from django.db import models
@@ -32,6 +32,9 @@ class OutcomeQuerySet(ItemLabelQuerySet):
     def of_taxonomies(self, taxonomy_ids: Iterable[int]) -> OutcomeQuerySet:
         return self.filter(taxonomy_id__in=list(taxonomy_ids))
 
+    def current(self) -> OutcomeQuerySet:
+        return self.filter(superseded_at__isnull=True)
+
     def by_models(self) -> OutcomeQuerySet:
         """What a model said, without what people or a shop's feed brought in."""
         return self.current().exclude(source__in=[ItemLabel.Source.PERSON, ItemLabel.Source.IMPORT])
@@ -44,12 +47,13 @@ class OutcomeQuerySet(ItemLabelQuerySet):
         return self.current().exclude(decision="").filter(is_automatic=False)
 
     def settled_by_people(self) -> OutcomeQuerySet:
-        """Rows that say which label an item of a single-choice taxonomy has (adds `settled_label_id`)."""
-        return (
-            self.decided_by_people()
-            .filter(taxonomy__choice=Taxonomy.Choice.SINGLE, decision__in=SETTLED)
-            .annotate(settled_label_id=Coalesce(F("final_label_id"), F("label_id")))
-        )
+        """Rows that say which label an item of a single-choice taxonomy has."""
+        return self.decided_by_people().filter(taxonomy__choice=Taxonomy.Choice.SINGLE, decision__in=SETTLED)
+
+    def settled_labels(self) -> list[tuple[int, int, int, datetime | None]]:
+        """(item id, taxonomy id, id of the label that people gave it, when)."""
+        settled = self.settled_by_people().order_by("pk")
+        return list(settled.values_list("item_id", "taxonomy_id", Coalesce("final_label_id", "label_id"), "decided_at"))
 
     def decided_or_beside_a_decision(self) -> OutcomeQuerySet:
         """First suggestions whose item some person decided about, be it by another row."""
