@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,10 +10,13 @@ from django.urls import reverse
 from django.utils.translation import gettext, gettext_noop, ngettext
 
 from catalog import confidence
+from catalog.confidence import Miscalibrated
 from catalog.labelling import LabellingCounts, ModelStatus
 from catalog.models import AutoAccept, Item, ItemLabel
 from recommender.models import EndUser
 from recsite.operations.models import Job
+
+CALIBRATION_KEPT_S = 60.0
 
 # Sentences of the labelling service that are shown here, for the translators to find.
 gettext_noop("The language model is switched off (RECSITE_LLM=off); labels come from embeddings alone.")
@@ -104,6 +108,17 @@ def _stopped_auto_accept() -> list[Attention]:
     ]
 
 
+_calibration: tuple[float, list[Miscalibrated]] | None = None
+
+
+def _miscalibrated() -> list[Miscalibrated]:
+    """Kept for a minute: it reads every decision, and the home page may ask every ten seconds."""
+    global _calibration
+    if _calibration is None or time.monotonic() - _calibration[0] > CALIBRATION_KEPT_S:
+        _calibration = (time.monotonic(), confidence.badly_calibrated())
+    return _calibration[1]
+
+
 def _badly_calibrated() -> list[Attention]:
     return [
         Attention(
@@ -115,7 +130,7 @@ def _badly_calibrated() -> list[Attention]:
             reverse("taxonomy-confidence", args=[one.taxonomy.slug]),
             gettext("See the curve"),
         )
-        for one in confidence.badly_calibrated()
+        for one in _miscalibrated()
     ]
 
 

@@ -201,6 +201,29 @@ def test_looking_after_each_audit_proves_what_is_not_so_in_at_most_one_case_of_f
     assert chance_to_start(wanted, wanted, by_interval_alone) > 0.075
 
 
+def by_interval_at_75_150_and_300(right, n, *, wanted):
+    return n in (75, 150, 300) and by_interval_alone(right, n, wanted=wanted)
+
+
+@pytest.mark.parametrize(
+    ("precision", "proves", "chance"),
+    [
+        (0.93, by_interval_alone, 0.009),
+        (0.94, by_interval_alone, 0.027),
+        (0.95, by_interval_alone, 0.077),
+        (0.95, by_interval_at_75_150_and_300, 0.044),
+        (0.93, label_metrics.is_proven, 0.002),
+        (0.94, label_metrics.is_proven, 0.006),
+        (0.95, label_metrics.is_proven, 0.018),
+        (0.97, label_metrics.is_proven, 0.200),
+        (0.98, label_metrics.is_proven, 0.547),
+        (0.99, label_metrics.is_proven, 0.940),
+    ],
+)
+def test_the_chances_to_start_are_those_that_the_docs_tell(precision, proves, chance):
+    assert chance_to_start(precision, 0.95, proves) == pytest.approx(chance, abs=6e-4)
+
+
 def test_what_is_far_better_than_wanted_is_nearly_always_proven():
     assert chance_to_start(0.99, 0.95, label_metrics.is_proven) > 0.9
     assert chance_to_start(0.99, 0.9, label_metrics.is_proven) > 0.999

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from catalog.labelling import LabellingCounts, ModelStatus
 from catalog.models import AutoAccept
+from recommender import attention
 from recommender import overview as overviews
 from recommender.attention import needs_attention
 from recommender.explanations import ScorePart
@@ -221,7 +222,8 @@ def test_an_interest_is_not_linked_to_an_item_whose_title_only_begins_its_name()
     )
 
 
-def test_home_says_where_auto_accept_stopped_and_whose_confidence_is_off() -> None:
+def test_home_says_where_auto_accept_stopped_and_whose_confidence_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention, "_calibration", None)
     label = LabelFactory(taxonomy=TaxonomyFactory(slug="aisle", name="Aisle"))
     AutoAccept.objects.create(taxonomy=label.taxonomy, state="stopped", reason="Of 22 audits 20 were right.")
     AutoAccept.objects.create(taxonomy=TaxonomyFactory(is_active=False), state="stopped")
