@@ -23,6 +23,13 @@ from recsite.operations.errors import RecsiteError
 from recsite.operations.pages import Undo, page_of, toast, wants_fragment
 
 LABELS_PER_PAGE = 25
+# What is asked for again by itself, by the element that its answer replaces.
+PARTS = {
+    "confidence-labels": "labels",
+    "confidence-figures": "figures",
+    "confidence-histogram": "histogram",
+}
+CHANGED = {"confidence-changed": True}
 SORTS: Mapping[str, Callable[[LabelPrecision], Any]] = {
     "worst": worst_first,
     "label": lambda one: (one.label.path.lower(), one.label.pk),
@@ -39,23 +46,32 @@ def taxonomy_confidence(request: HttpRequest, slug: str) -> HttpResponse:
     rows = confidence.judged(taxonomy.pk)
     if request.GET.get("format") == "csv":
         return _csv(request, taxonomy, rows)
-    context: dict[str, object] = {"taxonomy": taxonomy, **_labels(request, taxonomy, rows)}
-    if wants_fragment(request) and request.headers.get("HX-Target") == "confidence-labels":
-        return render(request, "catalog/_confidence_labels.html", context)
-    report = confidence.report(taxonomy, rows)
+    part = PARTS.get(request.headers.get("HX-Target", "")) if wants_fragment(request) else None
+    context: dict[str, object] = {"taxonomy": taxonomy}
+    if part != "labels":
+        report = confidence.report(taxonomy, rows)
+        context |= {"report": report, **_histogram(report)}
+    if part in (None, "labels"):
+        context |= _labels(request, taxonomy, rows)
+    if part is not None:
+        return render(request, f"catalog/_confidence_{part}.html", context)
     context |= {
-        "report": report,
         "curve": confidence_page.curve_data(report),
         "curve_summary": confidence_page.curve_summary(report),
         "curve_note": confidence_page.curve_note(report),
-        "histogram": [[bar.low, bar.n, bar.abstained] for bar in report.histogram],
-        "histogram_summary": confidence_page.histogram_summary(report),
         "taxonomy_address": _taxonomy_address(slug),
         "preview": abstaining.preview(taxonomy, taxonomy.abstain_below, rows),
         "panel": confidence_page.auto_accept_panel(taxonomy, rows),
         **confidence_page.learning_panel(taxonomy),
     }
     return render(request, "catalog/confidence.html", context)
+
+
+def _histogram(report: confidence.ConfidenceReport) -> dict[str, object]:
+    return {
+        "histogram": [[bar.low, bar.n, bar.abstained] for bar in report.histogram],
+        "histogram_summary": confidence_page.histogram_summary(report),
+    }
 
 
 def _taxonomy_address(slug: str) -> str:
@@ -115,7 +131,8 @@ def taxonomy_abstaining(request: HttpRequest, slug: str) -> HttpResponse:
         return redirect("taxonomy-confidence", slug=slug)
     preview = abstaining.preview(taxonomy, taxonomy.abstain_below, confidence.judged(taxonomy.pk))
     context = {"taxonomy": taxonomy, "preview": preview}
-    return toast(render(request, "catalog/_confidence_abstain.html", context), message, kind=kind, undo=undo)
+    response = render(request, "catalog/_confidence_abstain.html", context)
+    return toast(response, message, kind=kind, undo=undo, events=CHANGED)
 
 
 def _share(values: QueryDict, name: str, *, default: float) -> float:
@@ -213,7 +230,7 @@ def _auto_accept_answer(request: HttpRequest, taxonomy: Taxonomy, message: str, 
         return redirect("taxonomy-confidence", slug=taxonomy.slug)
     panel = confidence_page.auto_accept_panel(taxonomy, confidence.judged(taxonomy.pk))
     context = {"taxonomy": taxonomy, "panel": panel}
-    return toast(render(request, "catalog/_confidence_auto.html", context), message, kind=kind)
+    return toast(render(request, "catalog/_confidence_auto.html", context), message, kind=kind, events=CHANGED)
 
 
 # ---------------------------------------------------------------- the label head

@@ -125,6 +125,9 @@
   }
   drawAll();
   document.addEventListener("theme", drawAll);
+  document.body.addEventListener("htmx:afterSwap", function () {
+    if (drawn.some(function (one) { return !document.contains(one.box); })) { drawAll(); }
+  });
   var waiting = 0;
   window.addEventListener("resize", function () {
     clearTimeout(waiting);

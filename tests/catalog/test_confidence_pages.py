@@ -173,6 +173,18 @@ def test_abstaining_is_previewed_set_and_undone(aisle, bread):
     assert (row.is_assigned, row.is_abstained, aisle.abstain_below) == (True, False, 0.2)
 
 
+def test_what_depends_on_it_is_asked_for_again(aisle, bread):
+    suggested(bread, confidence=0.3)
+    client = staff_client()
+    response = client.post("/taxonomies/aisle/abstaining/", {"value": "40"}, headers=HTMX)
+    assert "confidence-changed" in response["HX-Trigger"]
+    figures = client.get(PAGE, headers={**HTMX, "HX-Target": "confidence-figures"})
+    assert b"<html" not in figures.content
+    assert "Withheld for being unsure 1 of 1 first suggestions" in text_of(figures)
+    histogram = client.get(PAGE, headers={**HTMX, "HX-Target": "confidence-histogram"})
+    assert "0% of them are sure of at least 90%, 1 are withheld." in text_of(histogram)
+
+
 @pytest.mark.parametrize("value", ["", "much", "101", "nan", "-1"])
 def test_an_impossible_value_is_refused_in_words(value, aisle, bread):
     suggested(bread, confidence=0.3)
