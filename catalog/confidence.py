@@ -22,6 +22,7 @@ from catalog.models.outcome import HISTOGRAM_BINS, outcomes
 COVERAGE_SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)
 BADLY_CALIBRATED_FROM = 0.1
 DECISIONS_TO_JUDGE_BY = 200
+NEWEST_JUDGED = 500
 
 
 @dataclass(frozen=True)
@@ -226,7 +227,8 @@ class Miscalibrated:
 def badly_calibrated() -> list[Miscalibrated]:
     """Active taxonomies whose confidence is off by more than .1 on average, over enough decisions; worst first.
 
-    One query where nothing has that many decisions, else four.
+    Of the newest decisions only, so that it is over once new suggestions have become honest. One query where nothing
+    has that many decisions, else four.
     """
     counts = outcomes().decided_by_people().filter(taxonomy__is_active=True).count_by_taxonomy()
     known = [taxonomy_id for taxonomy_id, n in counts.items() if n >= DECISIONS_TO_JUDGE_BY]
@@ -237,7 +239,8 @@ def badly_calibrated() -> list[Miscalibrated]:
         by_taxonomy[row.taxonomy_id].append(row)
     taxonomies = Taxonomy.objects.in_bulk(known)
     found = []
-    for taxonomy_id, rows in by_taxonomy.items():
+    for taxonomy_id, all_rows in by_taxonomy.items():
+        rows = all_rows[-NEWEST_JUDGED:]
         error = label_metrics.expected_calibration_error(*arrays(rows))
         if len(rows) >= DECISIONS_TO_JUDGE_BY and error > BADLY_CALIBRATED_FROM:
             found.append(Miscalibrated(taxonomies[taxonomy_id], error, len(rows)))

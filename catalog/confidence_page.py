@@ -89,7 +89,8 @@ class AutoAcceptPanel:
 
 def auto_accept_panel(taxonomy: Taxonomy, rows: Sequence[Judged], setting: AutoAccept | None = None) -> AutoAcceptPanel:
     """`setting` with other values shows what they would mean; without one, the taxonomy's own. At most five queries."""
-    setting = setting or AutoAccept.objects.filter(pk=taxonomy.pk).first() or AutoAccept(taxonomy=taxonomy)
+    stored = AutoAccept.objects.filter(pk=taxonomy.pk).select_related("changed_by")
+    setting = setting or stored.first() or AutoAccept(taxonomy=taxonomy)
     above = [row.is_right for row in rows if row.confidence >= setting.threshold]
     right = sum(above)
     return AutoAcceptPanel(

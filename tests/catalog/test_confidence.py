@@ -182,6 +182,16 @@ def test_a_taxonomy_is_called_badly_calibrated_from_200_decisions_and_an_error_o
     assert confidence.badly_calibrated() == []
 
 
+def test_old_claims_are_forgiven_once_newer_ones_are_honest(labels):
+    long_ago = timezone.now() - timedelta(days=90)
+    for _ in range(200):
+        decided(labels[0], right=False, confidence=0.9, decided_at=long_ago)
+    assert len(confidence.badly_calibrated()) == 1
+    for place in range(500):
+        decided(labels[0], right=place % 10 > 0, confidence=0.9)
+    assert confidence.badly_calibrated() == []
+
+
 def test_a_well_calibrated_taxonomy_is_not_reported(labels):
     for place in range(200):
         decided(labels[0], right=place % 10 > 0, confidence=0.9)

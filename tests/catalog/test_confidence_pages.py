@@ -261,7 +261,12 @@ def test_a_running_one_tells_its_audits_and_a_stopped_one_why(aisle, bread):
     words = text_of(staff_client().get(PAGE))
     assert "Of the newest 20 audits 20 were right: with 95% certainty between 84% and 100% of such labels are." in words
     AutoAccept.objects.update(state="stopped", reason="Of 22 audits 20 were right.")
-    assert "Of 22 audits 20 were right." in text_of(staff_client().get(PAGE))
+    client = staff_client()
+    words = text_of(client.get(PAGE))
+    assert "Of 22 audits 20 were right." in words
+    assert "Switch on again…" in words
+    client.post("/taxonomies/aisle/auto-accept/", {"act": "off"}, headers=HTMX)
+    assert AutoAccept.objects.get().state == "off"
 
 
 def test_a_day_is_taken_back_from_the_page(aisle, bread, monkeypatch):
