@@ -104,12 +104,12 @@ def reconsider(taxonomy_id: int) -> str:
 
 
 def next_state(setting: AutoAccept, found: Evidence) -> tuple[str, str]:
-    today, wanted = f"{timezone.now():%Y-%m-%d %H:%M} UTC", f"{setting.wanted_precision:.4g}"
+    today, wanted = f"{timezone.now():%Y-%m-%d %H:%M} UTC", f"{100 * setting.wanted_precision:.4g}%"
     low, high = found.interval
     if setting.state == State.RUNNING:
         if low < setting.wanted_precision:
             return State.STOPPED, (
-                f"Stopped on {today}: of the newest audits {found.words}, so {wanted} is no longer sure. "
+                f"Stopped on {today}: {found.words}, so {wanted} is no longer sure. "
                 "Look at what was wrong, then switch it on with a higher threshold."
             )
         return State.RUNNING, setting.reason
