@@ -86,6 +86,10 @@ def label_set(taxonomy: Taxonomy, reader: Reader) -> LabelSet:
     )
 
 
+def assignable_ids(taxonomy: Taxonomy) -> set[int]:
+    return set(Label.objects.filter(taxonomy=taxonomy).assignable().values_list("pk", flat=True))
+
+
 def told_names(paths: list[str]) -> tuple[str, ...]:
     """What the language model reads: the last name of each path, with the one above it where names are alike."""
     last = [path.split(SEPARATOR)[-1] for path in paths]

@@ -100,10 +100,10 @@ def train(
             wrong = each[known].sum()
         away = ((weights - weights0) ** 2).sum() + ((bias - bias0) ** 2).sum()
         total: torch.Tensor = wrong + pull * scale * away
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         return total
 
-    optimiser.step(loss)  # type: ignore[arg-type]
+    optimiser.step(loss)
     return Head(weights.detach().numpy(), bias.detach().numpy())
 
 

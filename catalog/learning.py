@@ -7,10 +7,6 @@ the decision in question.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-
 import numpy as np
 import structlog
 from django.contrib.auth.models import User
@@ -19,39 +15,29 @@ from django.db.models import Max
 from django.utils import timezone
 from numpy.typing import NDArray
 
-from catalog import label_head, label_metrics, labelling, opinions, readings, review_queue, suggestions
-from catalog.asking import Work, suggest
-from catalog.classifiers import Classifier, classifier
+from catalog import label_head, label_metrics, opinions, readings, rescoring
+from catalog.classifiers import Classifier, assignable_ids, classifier
 from catalog.label_head import Head
-from catalog.models import ItemEmbedding, ItemLabel, LabelHead, LabelRequest, OpinionFit, Taxonomy
+from catalog.lessons import Lesson, lesson_of
+from catalog.models import ItemLabel, LabelHead, LabellingVector, LabelRequest, OpinionFit, Taxonomy
 from catalog.opinions import OpinionWeights
-from catalog.readings import Neighbourhood, Reader
+from catalog.providers import get_label_embedder
+from catalog.rescoring import OnProgress
+from recsite.operations import jobs
 from recsite.operations.errors import ConflictError, InvalidInputError, NotFoundError
+from recsite.operations.models import Job
 
 log = structlog.get_logger(__name__)
 
 MIN_DECISIONS = 10
 # Training begins by itself when so many decisions came since the last time.
 EVERY_DECISIONS = 25
-RESCORED_AT_ONCE = 500
-# A label that stays first is said anew only where its confidence moved by more than this.
-CONFIDENCE_STEP = 0.02
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """What decisions say, one row an item, oldest first. vectors, smoothed: (n, dim); targets: (n, n_labels), as
-    `label_head.train` takes them; truth: (n,) positions, -1 where only wrong labels are known."""
-
-    vectors: NDArray[np.float32]
-    smoothed: NDArray[np.float32]
-    targets: NDArray[np.float32]
-    truth: NDArray[np.int64]
-    decided_at: tuple[datetime, ...]
-    model: NDArray[np.float32]
+KIND = "learn_labels"
 
 
-def retrain(taxonomy_id: int) -> LabelHead | None:
+def retrain(taxonomy_id: int, *, on_progress: OnProgress = rescoring.nobody) -> LabelHead | None:
     """Train a version on all decisions of people, and the opinions' weights; None where there are too few.
 
     Raises ConflictError where nobody decided anything since the last version.
@@ -60,7 +46,7 @@ def retrain(taxonomy_id: int) -> LabelHead | None:
     reader = readings.present_reader()
     neighbours = readings.neighbourhood(reader)
     found = classifier(taxonomy, reader, neighbours)
-    lesson = _lesson(taxonomy, found, reader, neighbours)
+    lesson = lesson_of(taxonomy, found, reader, neighbours)
     if len(lesson.truth) < MIN_DECISIONS:
         return None
     newest = LabelHead.objects.filter(taxonomy=taxonomy).first()
@@ -70,7 +56,8 @@ def retrain(taxonomy_id: int) -> LabelHead | None:
             "review some suggestions, then train again."
         )
     # Decisions that the live head was trained on say nothing about it; the zero-shot start was trained on none.
-    since = LabelHead.objects.live(taxonomy.pk).created_at if found.version else None
+    live = LabelHead.objects.live(taxonomy.pk) if found.version else None
+    since = live.created_at if live else None
     unseen = np.array([since is None or at > since for at in lesson.decided_at])
     is_single = found.labels.is_single
     apart = label_head.out_of_fold(
@@ -82,7 +69,7 @@ def retrain(taxonomy_id: int) -> LabelHead | None:
     if is_single:
         _fit_weights(taxonomy, found, apart, lesson)
     log.info("label_head_trained", taxonomy=taxonomy.pk, version=head.version, status=head.status, **report)
-    rescore(taxonomy_id)
+    rescoring.rescore(taxonomy_id, on_progress=on_progress)
     return head
 
 
@@ -190,14 +177,13 @@ def _figures(shares: NDArray[np.float32], truth: NDArray[np.int64]) -> tuple[flo
 
 
 def roll_back(head_id: int, *, staff: User) -> LabelHead:
-    """Make that version live, and say labels anew with it. Raises ConflictError where it does not fit the labels."""
+    """Make that version live; a job says labels anew with it. Raises ConflictError where it does not fit the labels."""
     head = LabelHead.objects.select_related("taxonomy").filter(pk=head_id).first()
     if head is None:
         raise NotFoundError("That version does not exist any more; reload the page.")
-    reader = readings.present_reader()
-    found = classifier(head.taxonomy, reader, readings.neighbourhood(reader))
     _, label_ids = label_head.from_bytes(bytes(head.weights))
-    if label_ids != found.labels.ids or head.model != found.reader:
+    newest = LabelHead.objects.filter(taxonomy=head.taxonomy).first()
+    if set(label_ids) != assignable_ids(head.taxonomy) or (newest and newest.model != head.model):
         raise ConflictError(
             f"Version {head.version} was trained for other labels or another embedding model and cannot go live; "
             "train a new one instead."
@@ -210,160 +196,85 @@ def roll_back(head_id: int, *, staff: User) -> LabelHead:
         head.status, head.went_live_at = LabelHead.Status.LIVE, timezone.now()
         head.reason = f"Live again: {staff.get_username()} rolled back to it."[:300]
         head.save(update_fields=["status", "went_live_at", "reason"])
+        title = f"Say the labels of {head.taxonomy.name} anew with version {head.version}"
+        _begin(head.taxonomy, title, staff=staff, train=False)
     log.info("label_head_rolled_back", taxonomy=head.taxonomy_id, version=head.version, staff=staff.pk)
-    rescore(head.taxonomy_id)
     return head
 
 
-# ---------------------------------------------------------------- said anew
-def rescore(taxonomy_id: int) -> int:
-    """Say the labels of this taxonomy anew as things stand, with what the language model said before, and put the
-    review queue in order. Decisions stay. Returns how many items' suggestions changed."""
+def request_training(taxonomy_id: int, *, staff: User) -> Job:
+    """A job that trains a version now. Raises InvalidInputError where there are too few decisions."""
     taxonomy = _taxonomy(taxonomy_id)
-    reader = readings.present_reader()
-    state = _state(taxonomy, reader)
-    requests = LabelRequest.objects.filter(taxonomy=taxonomy).answered()
-    ids = list(requests.order_by("pk").values_list("pk", flat=True))
-    changed = 0
-    for begin in range(0, len(ids), RESCORED_AT_ONCE):
-        batch = list(requests.filter(pk__in=ids[begin : begin + RESCORED_AT_ONCE]).select_related("item", "taxonomy"))
-        changed += _rescore([row for row in batch if row.text_hash == row.item.text_hash], taxonomy, reader)
-    review_queue.rank(taxonomy, reader)
-    kept = OpinionFit.objects.filter(taxonomy=taxonomy).first()
-    parameters = {**(kept.parameters if kept else {}), "scored": state}
-    OpinionFit.objects.update_or_create(taxonomy=taxonomy, defaults={"parameters": parameters})
-    log.info("labels_rescored", taxonomy=taxonomy.pk, items=len(ids), changed=changed)
-    return changed
+    decided = ItemLabel.objects.decided_by_people().filter(taxonomy=taxonomy).values("item_id").distinct().count()
+    if decided < MIN_DECISIONS:
+        raise InvalidInputError(
+            f"{taxonomy.name} has decisions about {decided} items; training takes {MIN_DECISIONS}. Review some first."
+        )
+    return _begin(taxonomy, f"Train the label head of {taxonomy.name}", staff=staff, train=True)
 
 
-def _rescore(batch: list[LabelRequest], taxonomy: Taxonomy, reader: Reader) -> int:
-    works = labelling.works_of(batch, reader)
-    firsts = {
-        row.text_hash: row
-        for row in ItemLabel.objects.first_suggestions(taxonomy.pk, [request.item_id for request in batch])
-    }
-    told = {work.key: firsts[work.key[0]].opinions.get("language_model", []) for work in works if work.key[0] in firsts}
-    answers = labelling.answers_of(works, told)
-    moved = [work for work in works if _has_moved(firsts.get(work.key[0]), work.confidences(answers.get(work.key)), work)]
-    evidence_for = labelling.evidence(moved, reader.small)
-    said = {}
-    for work in moved:
-        first = firsts.get(work.key[0])
-        name = first.model if first and work.key in answers else ""
-        said[work.key] = suggest(work, answers.get(work.key), chat_model=name, evidence_for=evidence_for)
-    return suggestions.store(batch, said, status=None)
+def _begin(taxonomy: Taxonomy, title: str, *, staff: User, train: bool) -> Job:
+    job = jobs.create(KIND, title[:200], parameters={"taxonomy": taxonomy.pk, "train": train}, started_by=staff)
+    transaction.on_commit(lambda: jobs.ring(job))
+    return job
 
 
-def _has_moved(first: ItemLabel | None, confidences: NDArray[np.float32], work: Work) -> bool:
-    if first is None:
-        return True
-    best = int(confidences.argmax())
-    return (
-        first.label_id != work.classifier.labels.ids[best]
-        or abs(first.confidence - float(confidences[best])) > CONFIDENCE_STEP
-    )
+def run(progress: jobs.Progress) -> None:
+    """The job: train where that is asked for, then say labels anew."""
+    taxonomy_id = int(progress.job.parameters["taxonomy"])
+    if not progress.job.parameters["train"]:
+        changed = rescoring.rescore(taxonomy_id, on_progress=progress.report)
+        progress.describe(said=f"{changed:,} items' labels changed.")
+        return
+    head = retrain(taxonomy_id, on_progress=progress.report)
+    progress.describe(said=head.reason if head else "There are too few decisions.")
 
 
+# ---------------------------------------------------------------- by itself
 def learn() -> int:
-    """Train where enough was decided, say anew where something else changed. Returns how many taxonomies it took.
-
-    Cheap where there is nothing to do: the sweep rings for it.
-    """
+    """Train where enough was decided, say anew where something else changed. Returns how many taxonomies it took."""
     taken = 0
     reader = readings.present_reader()
     for taxonomy in Taxonomy.objects.filter(is_active=True).order_by("pk"):
-        if LabelRequest.objects.filter(taxonomy=taxonomy, status=LabelRequest.Status.PENDING).exists():
+        if _is_busy(taxonomy):
             continue
         if decisions_since_training(taxonomy.pk) >= EVERY_DECISIONS:
             taken += 1
             retrain(taxonomy.pk)
-        elif _scored(taxonomy) != _state(taxonomy, reader):
+        elif rescoring.scored(taxonomy) != rescoring.state(taxonomy, reader):
             taken += 1
-            rescore(taxonomy.pk)
+            rescoring.rescore(taxonomy.pk)
     return taken
+
+
+def is_due() -> bool:
+    """Whether `learn` may find something to do. A few counts and no model: the sweep asks each time."""
+    has_larger = get_label_embedder() is not None
+    for taxonomy in Taxonomy.objects.filter(is_active=True).order_by("pk"):
+        if _is_busy(taxonomy):
+            continue
+        scored = rescoring.scored(taxonomy)
+        live = LabelHead.objects.live(taxonomy.pk)
+        if decisions_since_training(taxonomy.pk) >= EVERY_DECISIONS or not scored:
+            return True
+        read = LabellingVector.objects.of_items(model=str(scored["reader"])).count()
+        if read > readings.GROWN * scored["texts"] or scored["head"] != (live.version if live else 0):
+            return True
+        if has_larger != ("+" in scored["reader"]):
+            return True
+    return False
+
+
+def _is_busy(taxonomy: Taxonomy) -> bool:
+    """Nothing labelled yet, or labelling at once under way: there will be more to learn from soon."""
+    requests = LabelRequest.objects.filter(taxonomy=taxonomy)
+    return requests.filter(status=LabelRequest.Status.PENDING).exists() or not requests.answered().exists()
 
 
 def decisions_since_training(taxonomy_id: int) -> int:
     decided = ItemLabel.objects.decided_by_people().filter(taxonomy_id=taxonomy_id)
     newest = LabelHead.objects.filter(taxonomy_id=taxonomy_id).first()
     return (decided.filter(decided_at__gt=newest.created_at) if newest else decided).count()
-
-
-def _scored(taxonomy: Taxonomy) -> object:
-    fit = OpinionFit.objects.filter(taxonomy=taxonomy).first()
-    return fit.parameters.get("scored") if fit else None
-
-
-def _state(taxonomy: Taxonomy, reader: Reader) -> dict[str, object]:
-    """What labels depend on besides their items: where it changes they are said anew."""
-    neighbours = readings.neighbourhood(reader)
-    live = LabelHead.objects.live(taxonomy.pk)
-    return {"reader": reader.name, "texts": len(neighbours.keys), "head": live.version if live else 0}
-
-
-# ---------------------------------------------------------------- decisions
-def _lesson(taxonomy: Taxonomy, found: Classifier, reader: Reader, neighbours: Neighbourhood) -> Lesson:
-    rows = list(ItemLabel.objects.decided_by_people().filter(taxonomy=taxonomy).for_training())
-    place = {pk: position for position, pk in enumerate(found.labels.ids)}
-    by_item: dict[int, list[ItemLabel]] = {}
-    for row in rows:
-        by_item.setdefault(row.item_id, []).append(row)
-    texts = {mine[0].item.text_hash: readings.read_text(mine[0].item) for mine in by_item.values()}
-    if found.labels.is_single:
-        vectors = readings.of_texts(texts, reader)
-    else:
-        vectors = ItemEmbedding.objects.vectors_by_text(texts, model=reader.small.name)
-    kept: list[tuple[str, NDArray[np.float32], datetime]] = []
-    for mine in by_item.values():
-        target = _target(mine, place, found)
-        if target is not None and mine[0].item.text_hash in vectors:
-            kept.append((mine[0].item.text_hash, target, max(row.decided_at for row in mine if row.decided_at)))
-    n_labels = len(place)
-    if not kept:
-        none = np.zeros((0, found.start.weights.shape[1]), dtype=np.float32)
-        return Lesson(none, none, np.zeros((0, n_labels), np.float32), np.zeros(0, np.int64), (), none)
-    kept.sort(key=lambda row: row[2])
-    keys = [key for key, _, _ in kept]
-    stacked = np.stack([vectors[key] for key in keys])
-    targets = np.stack([target for _, target, _ in kept])
-    truth = np.where(targets.max(axis=1) > 0.999, targets.argmax(axis=1), -1).astype(np.int64)
-    told = ItemLabel.objects.model_opinions(taxonomy.pk, keys)
-    model = np.zeros((len(keys), n_labels), dtype=np.float32)
-    if found.labels.is_single:
-        for row_place, key in enumerate(keys):
-            answer = {place[int(pk)]: share for pk, share in told.get(key, ()) if int(pk) in place}
-            if answer:
-                model[row_place, list(answer)] = opinions.log_ratio(list(answer.values()))
-    return Lesson(
-        vectors=stacked,
-        smoothed=neighbours.smoothed(keys, stacked) if found.labels.is_single else stacked,
-        targets=targets,
-        truth=truth,
-        decided_at=tuple(at for _, _, at in kept),
-        model=model,
-    )
-
-
-def _target(rows: Sequence[ItemLabel], place: dict[int, int], found: Classifier) -> NDArray[np.float32] | None:
-    """What these decisions about one item say, or None where their labels are gone."""
-    yes = {place[pk] for row in rows if row.is_assigned and (pk := row.final_label_id or row.label_id) in place}
-    no = {
-        place[row.label_id] for row in rows if row.label_id in place and row.decision != ItemLabel.Decision.ACCEPTED
-    } - yes
-    if not yes and not no:
-        return None
-    if not found.labels.is_single:
-        target = np.full(len(place), np.nan, dtype=np.float32)
-        target[list(yes)], target[list(no)] = 1.0, 0.0
-        return target
-    target = np.zeros(len(place), dtype=np.float32)
-    if yes:
-        target[next(iter(yes))] = 1.0
-        return target
-    # Only what is wrong is known: the rest is as likely as chance.
-    target[:] = 1.0
-    target[list(no)] = 0.0
-    return target / target.sum() if target.any() else None
 
 
 def _taxonomy(taxonomy_id: int) -> Taxonomy:

@@ -82,7 +82,7 @@ def _of_items(embedder: Embedder, texts: Sequence[ReadText]) -> NDArray[np.float
     vectors = dict(zip(distinct, embedder.embed(distinct), strict=True))
     titles = np.stack([vectors[text.title] for text in texts])
     whole = np.stack([vectors[text.text] for text in texts])
-    return unit_rows(titles + TEXT_WEIGHT * whole)
+    return unit_rows((titles + TEXT_WEIGHT * whole).astype(np.float32))
 
 
 def of_texts(texts: Mapping[str, ReadText], reader: Reader) -> dict[str, NDArray[np.float32]]:

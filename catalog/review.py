@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
+from catalog import auto_accept_bell
 from catalog.models import ItemLabel, Label, Taxonomy
 from recsite.operations.errors import ConflictError, InvalidInputError, NotFoundError
 
@@ -149,3 +150,4 @@ def _decide(
 
 def _save(rows: list[ItemLabel]) -> None:
     ItemLabel.objects.bulk_update(rows, DECISION_FIELDS, batch_size=500)
+    auto_accept_bell.ring(row.taxonomy_id for row in rows)

@@ -42,9 +42,9 @@ def store(
     """
     with transaction.atomic():
         wanted = [request.pk for request in requests if (request.text_hash, request.taxonomy_id) in answers]
-        rows = LabelRequest.objects.filter(pk__in=wanted)
-        rows = rows.waiting().exclude(status=status) if status else rows.exclude(status=LabelRequest.Status.PENDING)
-        locked = list(rows.select_related("taxonomy").locked())
+        due = LabelRequest.objects.filter(pk__in=wanted)
+        due = due.waiting().exclude(status=status) if status else due.answered()
+        locked = list(due.select_related("taxonomy").locked())
         # Who asks for it anew takes the claim away: the answer may be about labels that are no longer those.
         claimed = {request.pk for request in requests if request.claimed_until is not None}
         locked = [

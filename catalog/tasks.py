@@ -15,8 +15,8 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from catalog import claims, embedding, label_descriptions, labelling, model_usage
-from catalog.models import Item, LabelRequest, Lease
+from catalog import auto_accept, claims, embedding, label_descriptions, labelling, learning, model_usage
+from catalog.models import AutoAccept, Item, LabelRequest, Lease
 from recsite.operations import jobs
 
 log = structlog.get_logger(__name__)
@@ -112,9 +112,27 @@ def learn(self: Any) -> None:
         Lease.objects.release(LEARNING, holder)
 
 
+@shared_task(soft_time_limit=540, time_limit=600)
+def learn_labels(job_id: int) -> None:
+    """The job of training a head now, or of saying labels anew with an earlier one."""
+    with jobs.running(job_id) as progress:
+        if progress is not None:
+            learning.run(progress)
+
+
+@shared_task(soft_time_limit=120, time_limit=150)
+def settle_auto_accept(taxonomy_id: int | None = None) -> None:
+    """Start, stop, draw audits and accept what is sure, for one taxonomy or for all; rings again while any remains."""
+    reports = auto_accept.settle_all() if taxonomy_id is None else {taxonomy_id: auto_accept.settle(taxonomy_id)}
+    for settled_id, report in reports.items():
+        if report.remaining:
+            settle_auto_accept.apply_async((settled_id,), expires=settings.SWEEP_EVERY_S)
+
+
 @shared_task(soft_time_limit=60, time_limit=90)
 def sweep() -> None:
-    """Beat, every 30 s: rings for items without a vector and for requests that nobody works on."""
+    """Beat, every 30 s: rings for items without a vector, for requests that nobody works on, and where auto-accept
+    is on."""
     since = timezone.now() - LEFT_BEHIND_AFTER
     unembedded = Item.objects.without_current_embedding().filter(updated_at__lt=since).order_by("pk")
     # A bell that nobody heard until the next sweep is worth nothing: it expires, so that they never pile up.
@@ -123,6 +141,10 @@ def sweep() -> None:
     if LabelRequest.objects.waiting().unclaimed().exists() and not Lease.objects.is_taken(LEASE):
         label_waiting_items.apply_async(expires=settings.SWEEP_EVERY_S)
     label_descriptions.ring_missing()
+    if AutoAccept.objects.filter(state__in=auto_accept.ON).exists():
+        settle_auto_accept.apply_async((None,), expires=settings.SWEEP_EVERY_S)
+    if not Lease.objects.is_taken(LEARNING) and learning.is_due():
+        learn.apply_async(expires=settings.SWEEP_EVERY_S)
 
 
 @worker_process_init.connect

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Literal
 
 from django.urls import reverse
 from django.utils.translation import gettext, gettext_noop, ngettext
 
+from catalog import confidence
+from catalog.confidence import Miscalibrated
 from catalog.labelling import LabellingCounts, ModelStatus
-from catalog.models import Item, ItemLabel
+from catalog.models import AutoAccept, Item, ItemLabel
 from recommender.models import EndUser
 from recsite.operations.models import Job
+
+CALIBRATION_KEPT_S = 60.0
 
 # Sentences of the labelling service that are shown here, for the translators to find.
 gettext_noop("The language model is switched off (RECSITE_LLM=off); labels come from embeddings alone.")
@@ -36,6 +41,8 @@ def needs_attention(counts: LabellingCounts, status: ModelStatus) -> tuple[Atten
         _failed_jobs(),
         _absent_model(status),
         _failed_labels(counts.failed),
+        *_stopped_auto_accept(),
+        *_badly_calibrated(),
         _waiting_for_review(),
         _without_vector(),
         _unfinished_labels(counts.pending, 0 if status.state == "off" else counts.provisional),
@@ -84,6 +91,47 @@ def _waiting_for_review() -> Attention | None:
     title = ngettext("%(n)s label waits for review", "%(n)s labels wait for review", n) % {"n": f"{n:,}"}
     detail = gettext("Start with the least certain: a decision is never overwritten.")
     return Attention("checklist", "warning", title, detail, review_address(), gettext("Review"))
+
+
+def _stopped_auto_accept() -> list[Attention]:
+    stopped = AutoAccept.objects.filter(state=AutoAccept.State.STOPPED, taxonomy__is_active=True)
+    return [
+        Attention(
+            "shield-check",
+            "warning",
+            gettext("Automatic accepting of %(taxonomy)s has stopped") % {"taxonomy": one.taxonomy.name},
+            one.reason,
+            reverse("taxonomy-confidence", args=[one.taxonomy.slug]),
+            gettext("See why"),
+        )
+        for one in stopped.select_related("taxonomy").order_by("taxonomy__position", "pk")
+    ]
+
+
+_calibration: tuple[float, list[Miscalibrated]] | None = None
+
+
+def _miscalibrated() -> list[Miscalibrated]:
+    """Kept for a minute: it reads every decision, and the home page may ask every ten seconds."""
+    global _calibration
+    if _calibration is None or time.monotonic() - _calibration[0] > CALIBRATION_KEPT_S:
+        _calibration = (time.monotonic(), confidence.badly_calibrated())
+    return _calibration[1]
+
+
+def _badly_calibrated() -> list[Attention]:
+    return [
+        Attention(
+            "target",
+            "info",
+            gettext("Confidence of %(taxonomy)s is off") % {"taxonomy": one.taxonomy.name},
+            gettext("Claim and truth lie %(points)s points apart on average, over %(n)s decisions.")
+            % {"points": f"{100 * one.calibration_error:.0f}", "n": f"{one.decisions:,}"},
+            reverse("taxonomy-confidence", args=[one.taxonomy.slug]),
+            gettext("See the curve"),
+        )
+        for one in _miscalibrated()
+    ]
 
 
 def _without_vector() -> Attention | None:

@@ -31,6 +31,7 @@ PLACES = {
     "home": "home",
     "catalog": "catalog",
     "item": "catalog",
+    "taxonomy-confidence": "catalog",
     "users": "users",
     "user": "users",
     "jobs": "operations",

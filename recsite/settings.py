@@ -209,6 +209,7 @@ CELERY_TASK_ROUTES = {
     "catalog.tasks.embed_*": {"queue": "models"},
     "catalog.tasks.label_*": {"queue": "models"},
     "catalog.tasks.describe_*": {"queue": "models"},
+    "catalog.tasks.learn*": {"queue": "models"},
     "recommender.tasks.rebuild_user_interests": {"queue": "events"},
     "*.tasks.sweep": {"queue": "events"},
 }

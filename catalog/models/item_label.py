@@ -95,14 +95,14 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
     def for_ranking(self) -> ItemLabelQuerySet:
         """Adds `popularity_share`, None where nobody counted."""
         rows = self.annotate(popularity_share=F("item__popularity__share")).order_by("pk")
-        return rows.only("pk", "item_id", "confidence", "text_hash", "gain")
+        return rows.only("pk", "item_id", "confidence", "text_hash", "gain", "is_audit")
 
     def second_choices(self, taxonomy_id: int, item_ids: Iterable[int]) -> dict[int, float]:
         """Item -> how sure its second suggestion is."""
         rows = self.current().filter(taxonomy_id=taxonomy_id, rank=2, item_id__in=list(item_ids))
         return dict(rows.order_by("-pk").values_list("item_id", "confidence"))
 
-    def first_suggestions(self, taxonomy_id: int, item_ids: Iterable[int]) -> ItemLabelQuerySet:
+    def firsts_of(self, taxonomy_id: int, item_ids: Iterable[int]) -> ItemLabelQuerySet:
         return self.current().filter(taxonomy_id=taxonomy_id, rank=1, item_id__in=list(item_ids)).order_by("pk")
 
     def text_hashes(self) -> list[str]:

@@ -107,7 +107,7 @@ class LabellingVectorQuerySet(models.QuerySet["LabellingVector"]):
             LabellingVector(text_hash=text_hash, model=model, vector=vector)
             for text_hash, vector in sorted(zip(text_hashes, vectors, strict=True), key=lambda pair: pair[0])
         ]
-        self.bulk_create(rows, batch_size=500, ignore_conflicts=True)
+        LabellingVector.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
 
     def of_items(self, *, model: str) -> LabellingVectorQuerySet:
         """Of texts that some item has now."""

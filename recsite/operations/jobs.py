@@ -35,6 +35,7 @@ TASKS = {
     "load_demo": "recommender.tasks.load_demo",
     "rebuild_interests": "recommender.tasks.rebuild_all_interests",
     "rebuild_statistics": "recommender.tasks.rebuild_statistics_job",
+    "learn_labels": "catalog.tasks.learn_labels",
 }
 HEARTBEAT_S = 1.0
 SILENT_S = 120

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ class Undo:
     values: Mapping[str, str]
 
 
-def page_of(rows: QuerySet[Any], number: str | None, *, per_page: int) -> Page[Any]:
+def page_of(rows: QuerySet[Any] | Sequence[Any], number: str | None, *, per_page: int) -> Page[Any]:
     """The page asked for; nonsense gives the first, and a page past the end gives the last."""
     paginator = Paginator(rows, per_page)
     try:

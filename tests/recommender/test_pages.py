@@ -9,6 +9,8 @@ import pytest
 from django.utils import timezone
 
 from catalog.labelling import LabellingCounts, ModelStatus
+from catalog.models import AutoAccept
+from recommender import attention
 from recommender import overview as overviews
 from recommender.attention import needs_attention
 from recommender.explanations import ScorePart
@@ -24,6 +26,7 @@ from tests.factories import (
     LabelFactory,
     LabelRequestFactory,
     SlateFactory,
+    TaxonomyFactory,
     axis,
 )
 from tests.pages import assert_guarded, queries_of, staff_client, text_of
@@ -217,3 +220,17 @@ def test_an_interest_is_not_linked_to_an_item_whose_title_only_begins_its_name()
     assert linked_words(said) == (
         'Resembles what was taken before: Bread, 24 oz (store brand); <a href="/catalog/b/">Bread, 24 oz</a>.'
     )
+
+
+def test_home_says_where_auto_accept_stopped_and_whose_confidence_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention, "_calibration", None)
+    label = LabelFactory(taxonomy=TaxonomyFactory(slug="aisle", name="Aisle"))
+    AutoAccept.objects.create(taxonomy=label.taxonomy, state="stopped", reason="Of 22 audits 20 were right.")
+    AutoAccept.objects.create(taxonomy=TaxonomyFactory(is_active=False), state="stopped")
+    for _ in range(200):
+        ItemLabelFactory(label=label, decision="rejected", confidence=0.9, decided_at=timezone.now())
+    found = {one.title: one for one in needs_attention(LabellingCounts(0, 0, 0, 0), READY)}
+    stopped = found["Automatic accepting of Aisle has stopped"]
+    assert (stopped.detail, stopped.address) == ("Of 22 audits 20 were right.", "/taxonomies/aisle/confidence/")
+    assert "90 points apart on average, over 200 decisions" in found["Confidence of Aisle is off"].detail
+    assert len([title for title in found if "accepting" in title]) == 1

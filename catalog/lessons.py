@@ -1,0 +1,92 @@
+"""What people's decisions about a taxonomy teach, as the rows that a label head is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog import opinions, readings
+from catalog.classifiers import Classifier
+from catalog.models import ItemEmbedding, ItemLabel, Taxonomy
+from catalog.readings import Neighbourhood, Reader
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What decisions say, one row an item, oldest first. vectors, smoothed: (n, dim); targets: (n, n_labels), as
+    `label_head.train` takes them; truth: (n,) positions, -1 where only wrong labels are known."""
+
+    vectors: NDArray[np.float32]
+    smoothed: NDArray[np.float32]
+    targets: NDArray[np.float32]
+    truth: NDArray[np.int64]
+    decided_at: tuple[datetime, ...]
+    model: NDArray[np.float32]
+
+
+def lesson_of(taxonomy: Taxonomy, found: Classifier, reader: Reader, neighbours: Neighbourhood) -> Lesson:
+    rows = list(ItemLabel.objects.decided_by_people().filter(taxonomy=taxonomy).for_training())
+    place = {pk: position for position, pk in enumerate(found.labels.ids)}
+    by_item: dict[int, list[ItemLabel]] = {}
+    for row in rows:
+        by_item.setdefault(row.item_id, []).append(row)
+    texts = {mine[0].item.text_hash: readings.read_text(mine[0].item) for mine in by_item.values()}
+    if found.labels.is_single:
+        vectors = readings.of_texts(texts, reader)
+    else:
+        vectors = ItemEmbedding.objects.vectors_by_text(texts, model=reader.small.name)
+    kept: list[tuple[str, NDArray[np.float32], datetime]] = []
+    for mine in by_item.values():
+        target = _target(mine, place, found)
+        if target is not None and mine[0].item.text_hash in vectors:
+            kept.append((mine[0].item.text_hash, target, max(row.decided_at for row in mine if row.decided_at)))
+    n_labels = len(place)
+    if not kept:
+        none = np.zeros((0, found.start.weights.shape[1]), dtype=np.float32)
+        return Lesson(none, none, np.zeros((0, n_labels), np.float32), np.zeros(0, np.int64), (), none)
+    kept.sort(key=lambda row: row[2])
+    keys = [key for key, _, _ in kept]
+    stacked = np.stack([vectors[key] for key in keys])
+    targets = np.stack([target for _, target, _ in kept])
+    truth = np.where(targets.max(axis=1) > 0.999, targets.argmax(axis=1), -1).astype(np.int64)
+    told = ItemLabel.objects.model_opinions(taxonomy.pk, keys)
+    model = np.zeros((len(keys), n_labels), dtype=np.float32)
+    if found.labels.is_single:
+        for row_place, key in enumerate(keys):
+            answer = {place[int(pk)]: share for pk, share in told.get(key, ()) if int(pk) in place}
+            if answer:
+                model[row_place, list(answer)] = opinions.log_ratio(list(answer.values()))
+    return Lesson(
+        vectors=stacked,
+        smoothed=neighbours.smoothed(keys, stacked) if found.labels.is_single else stacked,
+        targets=targets,
+        truth=truth,
+        decided_at=tuple(at for _, _, at in kept),
+        model=model,
+    )
+
+
+def _target(rows: Sequence[ItemLabel], place: dict[int, int], found: Classifier) -> NDArray[np.float32] | None:
+    """What these decisions about one item say, or None where their labels are gone."""
+    yes = {place[pk] for row in rows if row.is_assigned and (pk := row.final_label_id or row.label_id) in place}
+    no = {
+        place[row.label_id] for row in rows if row.label_id in place and row.decision != ItemLabel.Decision.ACCEPTED
+    } - yes
+    if not yes and not no:
+        return None
+    if not found.labels.is_single:
+        target = np.full(len(place), np.nan, dtype=np.float32)
+        target[list(yes)], target[list(no)] = 1.0, 0.0
+        return target
+    target = np.zeros(len(place), dtype=np.float32)
+    if yes:
+        target[next(iter(yes))] = 1.0
+        return target
+    # Only what is wrong is known: the rest is as likely as chance.
+    target[:] = 1.0
+    target[list(no)] = 0.0
+    return target / target.sum() if target.any() else None
