@@ -11,8 +11,9 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
-from catalog import embedding, labelling
+from catalog import embedding, labelling, review_bulk
 from catalog.models import Item, LabelRequest, Lease
+from recsite.operations import jobs
 
 log = structlog.get_logger(__name__)
 
@@ -82,3 +83,17 @@ def sweep() -> None:
         embed_items.apply_async((ids,), expires=SWEEP_EVERY_S)
     if LabelRequest.objects.waiting().unclaimed().exists() and not Lease.objects.is_taken(LEASE):
         label_waiting_items.apply_async(expires=SWEEP_EVERY_S)
+
+
+@shared_task
+def accept_labels(job_id: int) -> None:
+    with jobs.running(job_id) as progress:
+        if progress is not None:
+            review_bulk.run_accepting(progress)
+
+
+@shared_task
+def undo_decisions(job_id: int) -> None:
+    with jobs.running(job_id) as progress:
+        if progress is not None:
+            review_bulk.run_undoing(progress)
