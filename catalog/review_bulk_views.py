@@ -18,7 +18,6 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
-from django.views.decorators.http import require_http_methods
 
 from catalog import review, review_bulk
 from catalog.models import Item, ItemLabel, Label
@@ -45,7 +44,6 @@ class Group:
 
 
 @review_page
-@require_http_methods(["GET", "POST"])
 def bulk(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponse:
     narrowing = parse(request.GET)
     if request.method == "POST":
@@ -120,7 +118,6 @@ def _batch(text: str) -> UUID:
 
 
 @review_page
-@require_http_methods(["GET", "POST"])
 def accept_all(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponse:
     """Counts, shows the least sure, and accepts on POST what was there when it counted."""
     narrowing, reviewer = parse(request.GET), staff_of(request)

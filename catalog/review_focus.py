@@ -46,7 +46,7 @@ class Opinion:
 class Alternative:
     number: int
     label: Label
-    share: float | None
+    share: float  # the largest that anybody gave it
     said_by: str  # who named it first, in words; empty where nobody did
 
 
@@ -181,27 +181,28 @@ def _words_of(opinions: Sequence[Opinion]) -> str:
 def _alternatives(
     row: ItemLabel, siblings: Sequence[ItemLabel], labels: dict[int, Label], opinions: Sequence[Opinion]
 ) -> tuple[Alternative, ...]:
-    """Other labels on offer: the model's next choices, then what the opinions named, most likely first."""
+    """Other labels on offer: the model's next choices and what the opinions named, most likely first."""
     refused = {sibling.label_id for sibling in siblings if sibling.decision == ItemLabel.Decision.REJECTED}
     shares: dict[int, float] = {}
     for pairs in _named(row).values():
         for label_id, share in pairs:
             shares[label_id] = max(share, shares.get(label_id, 0.0))
-    ranked = {sibling.label_id: sibling.confidence for sibling in siblings if sibling.pk != row.pk}
+    for sibling in siblings:
+        shares[sibling.label_id] = max(sibling.confidence, shares.get(sibling.label_id, 0.0))
     said_by: dict[int, list[str]] = {}
     for opinion in opinions:
         said_by.setdefault(opinion.label.pk, []).append(opinion.who)
-    offered = [
+    usable = [
         label_id
-        for label_id in dict.fromkeys([*ranked, *shares])
-        if label_id != row.label_id and label_id not in refused and label_id in labels
+        for label_id in shares
+        if label_id != row.label_id
+        and label_id not in refused
+        and label_id in labels
+        and not labels[label_id].is_deprecated
     ]
-    usable = [label_id for label_id in offered if not labels[label_id].is_deprecated]
-    usable.sort(key=lambda label_id: -ranked.get(label_id, shares.get(label_id, 0.0)))
+    usable.sort(key=lambda label_id: (-shares[label_id], label_id))
     return tuple(
-        Alternative(
-            number, labels[label_id], ranked.get(label_id, shares.get(label_id)), ", ".join(said_by.get(label_id, []))
-        )
+        Alternative(number, labels[label_id], shares[label_id], ", ".join(said_by.get(label_id, [])))
         for number, label_id in enumerate(usable[:ALTERNATIVES], start=1)
     )
 

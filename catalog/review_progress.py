@@ -150,7 +150,7 @@ def by_reviewer() -> tuple[ReviewerCount, ...]:
     acts = DecisionRecord.Act
     rows = (
         DecisionRecord.objects.by_people()
-        .latest()
+        .standing()
         .order_by()
         .values("reviewer", "reviewer__username")
         .annotate(

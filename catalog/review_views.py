@@ -11,11 +11,10 @@ from django.contrib.admin import ModelAdmin
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext, ngettext
-from django.views.decorators.http import require_GET, require_http_methods
 
 from catalog import review, review_bulk, review_focus, review_progress
 from catalog.models import DecisionRecord, ItemLabel, Label, Taxonomy
@@ -33,6 +32,8 @@ def review_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
     """Whoever may see item labels; a POST needs the permission to change them."""
 
     def guarded(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponse:
+        if request.method not in {"GET", "HEAD", "POST"}:
+            return HttpResponseNotAllowed(["GET", "POST"])
         is_allowed = model_admin.has_view_permission(request)
         if request.method == "POST":
             is_allowed = model_admin.has_change_permission(request)
@@ -72,7 +73,6 @@ def filter_choices(narrowing: ReviewFilter) -> dict[str, Any]:
 
 
 @review_page
-@require_http_methods(["GET", "POST"])
 def focus(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponse:
     """One suggestion; a POST decides about it and answers with the next."""
     narrowing = parse(request.GET)
@@ -197,7 +197,6 @@ def _undone_words(ids: list[int]) -> str:
 
 
 @review_page
-@require_GET
 def progress(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponse:
     narrowing = parse(request.GET)
     clicks = DecisionRecord.objects.clicks_of(staff_of(request).pk, review_progress.SITTING_ACTS)

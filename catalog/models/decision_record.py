@@ -27,14 +27,14 @@ class DecisionRecordQuerySet(models.QuerySet["DecisionRecord"]):
         """Decisions of staff: neither taken back nor automatic."""
         return self.filter(is_automatic=False, reviewer__isnull=False).exclude(act=DecisionRecord.Act.UNDO)
 
-    def latest(self) -> DecisionRecordQuerySet:
+    def standing(self) -> DecisionRecordQuerySet:
         """Those that nothing followed for the same item label: the present state comes from them."""
         later = DecisionRecord.objects.filter(item_label=OuterRef("item_label"), pk__gt=OuterRef("pk"))
         return self.filter(~Exists(later))
 
     def last_act_of(self, reviewer_id: int) -> DecisionRecord | None:
         """What `reviewer` did last that still stands; None where there is nothing left to take back."""
-        return self.by_people().filter(reviewer=reviewer_id).latest().order_by("-at", "-id").first()
+        return self.by_people().filter(reviewer=reviewer_id).standing().order_by("-at", "-id").first()
 
     def clicks_of(self, reviewer_id: int, n: int) -> list[datetime]:
         """When `reviewer` clicked, newest first, among their newest n decisions; a batch is one click."""

@@ -27,8 +27,11 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
         return self.filter(item_id__in=list(item_ids))
 
     def locked(self) -> ItemLabelQuerySet:
-        """Locked until the transaction ends, always in the same order, with what a decision looks at."""
-        return self.select_for_update(of=("self",)).select_related("taxonomy", "reviewer").order_by("pk")
+        """Locked until the transaction ends, always in the same order, with what a decision looks at.
+
+        Without the reviewer: where another transaction has just set one, PostgreSQL reads the row anew but not its joins.
+        """
+        return self.select_for_update(of=("self",)).select_related("taxonomy").order_by("pk")
 
     def current(self) -> ItemLabelQuerySet:
         """Not superseded by a newer suggestion for the same item and taxonomy."""
