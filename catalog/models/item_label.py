@@ -29,7 +29,7 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
     def locked(self) -> ItemLabelQuerySet:
         """Locked until the transaction ends, always in the same order, with what a decision looks at.
 
-        Without the reviewer: where another transaction has just set one, PostgreSQL reads the row anew but not its joins.
+        Without the reviewer: where another transaction just set one, PostgreSQL reads the row anew but not its joins.
         """
         return self.select_for_update(of=("self",)).select_related("taxonomy").order_by("pk")
 

@@ -241,7 +241,7 @@ def test_a_refused_or_repeated_act_leaves_no_record(single, ann, bob):
 
 
 def test_an_automatic_acceptance_is_overruled_without_a_conflict(single, ann, bob):
-    item, first, second, third = single
+    _, first, _, third = single
     for overrule, expected in (
         (lambda: accept([first.pk], reviewer=ann), ("accepted", first.label_id, True, ann.pk)),
         (lambda: reject([first.pk], reviewer=ann), ("rejected", None, False, ann.pk)),
@@ -331,7 +331,7 @@ def test_a_decision_from_before_there_were_records_is_kept_in_the_history(single
 
 
 def test_an_earlier_decision_is_restored_as_an_act_of_whoever_restores_it(single, ann, bob):
-    item, first, _, third = single
+    _, first, _, third = single
     correct(first.pk, third.label_id, reviewer=ann)
     corrected = DecisionRecord.objects.latest("id")
     undo(first.pk, reviewer=ann)
