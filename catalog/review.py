@@ -151,17 +151,16 @@ def restore(record_id: int, *, reviewer: User, expected_decision: str | None = N
         if expected_decision is not None and row.decision != expected_decision:
             raise ConflictError(_who_decided(row))
         expected = row.decision
-        match record.act:
-            case Act.ACCEPT:
-                accept([row.pk], reviewer=reviewer, expected_decision=expected)
-            case Act.REJECT:
-                reject([row.pk], reviewer=reviewer, expected_decision=expected)
-            case Act.CORRECT if record.label_id is None:
-                raise ConflictError(f"Decision {record.pk} chose a label that no longer exists; choose another.")
-            case Act.CORRECT:
-                correct(row.pk, record.label_id, reviewer=reviewer, expected_decision=expected)
-            case _:
-                undo(row.pk, reviewer=reviewer)
+        if record.act == Act.ACCEPT:
+            accept([row.pk], reviewer=reviewer, expected_decision=expected)
+        elif record.act == Act.REJECT:
+            reject([row.pk], reviewer=reviewer, expected_decision=expected)
+        elif record.act == Act.UNDO:
+            undo(row.pk, reviewer=reviewer)
+        elif record.label_id is None:
+            raise ConflictError(f"Decision {record.pk} chose a label that no longer exists; choose another.")
+        else:
+            correct(row.pk, record.label_id, reviewer=reviewer, expected_decision=expected)
 
 
 class _Acts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -50,23 +51,29 @@ def bulk(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponse:
         _decide(request)
         return HttpResponseRedirect(request.get_full_path())
     rows = rows_for(narrowing, staff_of(request))
-    paginator = EstimatedPaginator(rows.order_by("label__path", "label_id", "-confidence", "id"), PER_PAGE)
+    ordered = rows.order_by("label__path", "label_id", "-confidence", "id")
+    paginator = EstimatedPaginator(ordered.values_list("pk", flat=True), PER_PAGE)
     number = request.GET.get("page", "")
     wanted = int(number) if number.isascii() and number.isdigit() and len(number) <= 6 else 1
     page = paginator.page(max(1, min(wanted, paginator.num_pages, LAST_PAGE)))
-    page.object_list = page.object_list.select_related("item", "label", "final_label", "taxonomy", "reviewer").defer(
-        "item__search_vector"
-    )
     context = {
         **page_context(model_admin, request, "bulk", gettext("Review many at once")),
         **filter_choices(narrowing),
         "page": page,
         "is_last_shown": page.number >= LAST_PAGE,
-        "groups": _groups(narrowing, request, list(page.object_list)),
+        "groups": _groups(narrowing, request, _shown(page.object_list)),
         "total": paginator.count,
         "unsure_below": UNSURE_BELOW,
     }
     return render(request, "admin/catalog/itemlabel/bulk.html", context)
+
+
+def _shown(ids: Iterable[int]) -> list[ItemLabel]:
+    """The rows of a page by themselves, so that only their ids are sorted among all."""
+    names = ("item", "label", "final_label", "taxonomy", "reviewer")
+    wanted = list(ids)
+    by_id = ItemLabel.objects.select_related(*names).defer("item__search_vector").in_bulk(wanted)
+    return [by_id[pk] for pk in wanted if pk in by_id]
 
 
 def _groups(narrowing: ReviewFilter, request: HttpRequest, shown: list[ItemLabel]) -> list[Group]:

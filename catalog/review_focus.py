@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
+from django.db.models import OuterRef, Subquery
 from django.utils.translation import gettext, gettext_lazy
 
 from catalog import review_progress
@@ -73,16 +74,26 @@ class Focus:
     standing: Standing
 
 
-def next_row(rows: ItemLabelQuerySet, *, passed: Collection[int] = (), beside: ItemLabel | None = None) -> int | None:
+def next_row(
+    rows: ItemLabelQuerySet,
+    *,
+    passed: Collection[int] = (),
+    beside: ItemLabel | None = None,
+    is_whole_queue: bool = False,
+) -> int | None:
     """The id of the first of the queue that was not passed over; None at its end.
 
     beside: what was just decided. Where an item may have several labels, its others come before another item's.
+    is_whole_queue: nothing narrows the rows, so the index knows the first of each taxonomy without sorting them all.
     """
     waiting = rows.exclude(pk__in=passed) if passed else rows
     if beside is not None and beside.taxonomy.choice == Taxonomy.Choice.MULTIPLE:
         same = waiting.filter(item=beside.item_id, taxonomy=beside.taxonomy_id).exclude(pk=beside.pk)
         if (sibling := same.order_by("rank", "id").values_list("pk", flat=True).first()) is not None:
             return sibling
+    if is_whole_queue:
+        first = waiting.filter(taxonomy=OuterRef("pk")).in_queue_order().values("pk")[:1]
+        waiting = ItemLabel.objects.filter(pk__in=Taxonomy.objects.annotate(first=Subquery(first)).values("first"))
     return waiting.in_queue_order().values_list("pk", flat=True).first()
 
 

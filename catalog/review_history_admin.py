@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy
@@ -80,13 +83,21 @@ class LabelFilter(AddressFilter):
         return queryset.filter(Q(label__in=within) | Q(item_label__label__in=within))
 
 
+class DayFilter(RangeDateFilter):
+    """From one day to another, both whole, as days are where the server is."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        first, last = (_day(self.used_parameters.get(f"at_{end}")) for end in ("from", "to"))
+        if first is not None:
+            queryset = queryset.filter(at__gte=first)
+        return queryset if last is None else queryset.filter(at__lt=last + timedelta(days=1))
+
+
 class ReviewerFilter(admin.SimpleListFilter):
     title = gettext_lazy("reviewer")
     parameter_name = "reviewer"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        from django.contrib.auth.models import User
-
         staff = User.objects.filter(is_staff=True).order_by("username").values_list("pk", "username")[:200]
         return [*((str(pk), name) for pk, name in staff), ("automatic", gettext("Automatic"))]
 
@@ -107,7 +118,7 @@ class DecisionRecordAdmin(ReadOnlyAdmin):
     list_filter = (
         ReviewerFilter,
         ("act", ChoicesCheckboxFilter),
-        ("at", RangeDateFilter),
+        ("at", DayFilter),
         LabelFilter,
         ItemLabelFilter,
         BatchFilter,
@@ -226,7 +237,7 @@ class DecisionRecordAdmin(ReadOnlyAdmin):
     def buttons(self, record: DecisionRecord) -> SafeString:
         """Restoring what is there already changes nothing, so the newest record of a suggestion offers none."""
         if record.pk == record.newest or record.item_label.superseded_at is not None:  # type: ignore[attr-defined]
-            return format_html("")
+            return SafeString("")
         return format_html(
             '<span class="rs-buttons"><button class="rs-button" form="decide-form" name="restore" value="{}:{}" '
             'aria-label="{}">{}</button></span>',
@@ -240,6 +251,15 @@ class DecisionRecordAdmin(ReadOnlyAdmin):
 
 def history_address(item_label: ItemLabel) -> str:
     return f"{reverse('admin:catalog_decisionrecord_changelist')}?item_label={item_label.pk}"
+
+
+def _day(text: Any) -> datetime | None:
+    """Its beginning, from "2026-05-01"; None where it is none."""
+    try:
+        day = date.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return timezone.make_aware(datetime(day.year, day.month, day.day))
 
 
 def _uuid(text: str) -> UUID | None:

@@ -100,7 +100,8 @@ def _asked(request: HttpRequest, narrowing: ReviewFilter) -> int | None:
 
 def _next(request: HttpRequest, narrowing: ReviewFilter, *, beside: ItemLabel | None = None) -> int | None:
     rows = rows_for(narrowing, staff_of(request))
-    return review_focus.next_row(rows, passed=request.session.get(PASSED, []), beside=beside)
+    passed = request.session.get(PASSED, [])
+    return review_focus.next_row(rows, passed=passed, beside=beside, is_whole_queue=not narrowing.is_narrowed)
 
 
 def _focus_context(
@@ -130,7 +131,7 @@ def _act(request: HttpRequest, narrowing: ReviewFilter) -> tuple[int | None, Sai
     """Do what was posted. Returns the row to show now (the same one where it was refused), and what to say."""
     posted, reviewer = request.POST, staff_of(request)
     act, key = posted.get("act", ""), posted.get("row", "")
-    pk = int(key) if key.isascii() and key.isdigit() and len(key) <= 18 else None
+    pk = int(key) if key.isascii() and key.isdigit() and len(key) <= 18 else 0
     try:
         if act == "again":
             request.session.pop(PASSED, None)
@@ -146,7 +147,7 @@ def _act(request: HttpRequest, narrowing: ReviewFilter) -> tuple[int | None, Sai
             return _next(request, narrowing), (gettext("Skipped: %(item)s.") % {"item": row.item.title}, "success")
         words = _decide(row, act, posted, reviewer)
     except RecsiteError as error:
-        return pk, (error.message, "danger")
+        return pk or _next(request, narrowing), (error.message, "danger")
     return _next(request, narrowing, beside=row), (words, "success")
 
 

@@ -68,7 +68,7 @@ class DecisionRecordQuerySet(models.QuerySet["DecisionRecord"]):
     def keep_earlier(self, rows: Sequence[ItemLabel]) -> None:
         """Records of decisions that were made before there were records, dated as they were made."""
         acts = {"accepted": DecisionRecord.Act.ACCEPT, "rejected": DecisionRecord.Act.REJECT}
-        kept = self.bulk_create(
+        kept = DecisionRecord.objects.bulk_create(
             DecisionRecord(
                 item_label=row,
                 act=acts.get(row.decision, DecisionRecord.Act.CORRECT),
@@ -80,7 +80,7 @@ class DecisionRecordQuerySet(models.QuerySet["DecisionRecord"]):
         )
         for record, row in zip(kept, rows, strict=True):
             record.at = row.decided_at or record.at
-        self.bulk_update(kept, ["at"], batch_size=500)
+        DecisionRecord.objects.bulk_update(kept, ["at"], batch_size=500)
 
 
 class DecisionRecord(models.Model):

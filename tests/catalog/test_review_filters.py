@@ -26,9 +26,10 @@ def test_the_queue_is_ordered_by_gain_then_least_sure_then_id():
     ]
     queue = ItemLabel.objects.awaiting_review().in_queue_order()
     assert list(queue) == [rows[2], rows[3], rows[1], rows[0]]
-    assert next_row(queue) == rows[2].pk
-    assert next_row(queue, passed=[rows[2].pk, rows[3].pk]) == rows[1].pk
-    assert next_row(queue, passed=[row.pk for row in rows]) is None
+    for whole in (True, False):
+        assert next_row(queue, is_whole_queue=whole) == rows[2].pk
+        assert next_row(queue, passed=[rows[2].pk, rows[3].pk], is_whole_queue=whole) == rows[1].pk
+        assert next_row(queue, passed=[row.pk for row in rows], is_whole_queue=whole) is None
 
 
 def test_the_address_narrows_by_each_filter_and_says_itself_again(staff):
