@@ -7,12 +7,15 @@ decision: people overrule it like a suggestion. Every act leaves a DecisionRecor
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from catalog.models import DecisionRecord, ItemLabel, Label, Taxonomy
@@ -22,15 +25,16 @@ log = structlog.get_logger(__name__)
 
 Act = DecisionRecord.Act
 Decision = ItemLabel.Decision
-DECISION_FIELDS = [
+DECISION_FIELDS = (
     "decision",
-    "final_label",
-    "reviewer",
+    "final_label_id",
+    "reviewer_id",
     "decided_at",
     "is_assigned",
     "is_abstained",
     "is_automatic",
-]
+)
+OWN = -1
 SETTLED = (Decision.ACCEPTED, Decision.CORRECTED)
 ACT_OF = {Decision.ACCEPTED: Act.ACCEPT, Decision.REJECTED: Act.REJECT, Decision.CORRECTED: Act.CORRECT}
 
@@ -42,12 +46,12 @@ def accept(
     """The items have these labels. Returns how many suggestions changed; those already accepted are left alone."""
     rows, others = _locked(item_label_ids)
     changed = _undecided(rows, Decision.ACCEPTED, expected_decision, reviewer)
-    acts = _Acts(reviewer, batch)
+    acts = _Acts(reviewer, batch, others)
     acts.remember(others)
     for row in changed:
         _make_only_choice(row, others, row.label_id, acts)
         acts.decide(row, Decision.ACCEPTED, final_label_id=row.label_id)
-    acts.save(others)
+    acts.save()
     log.info("labels_accepted", reviewer=reviewer.pk, count=len(changed))
     return len(changed)
 
@@ -59,11 +63,11 @@ def reject(
     """The items do not have these labels, and the model will not suggest them again for the items' present text."""
     rows, _ = _locked(item_label_ids)
     changed = _undecided(rows, Decision.REJECTED, expected_decision, reviewer)
-    acts = _Acts(reviewer, batch)
+    acts = _Acts(reviewer, batch, changed)
     acts.remember(changed)
     for row in changed:
         acts.decide(row, Decision.REJECTED, final_label_id=None)
-    acts.save(changed)
+    acts.save()
     log.info("labels_rejected", reviewer=reviewer.pk, count=len(changed))
     return len(changed)
 
@@ -85,11 +89,11 @@ def correct(
         return
     if row.decision != expected_decision and not row.is_automatic:
         raise ConflictError(_who_decided(row))
-    acts = _Acts(reviewer, batch)
+    acts = _Acts(reviewer, batch, others)
     acts.remember(others)
     _make_only_choice(row, others, label_id, acts)
     acts.decide(row, decision, final_label_id=label_id)
-    acts.save(others)
+    acts.save()
     log.info("label_corrected", reviewer=reviewer.pk, item_label=row.pk, label=label_id)
 
 
@@ -100,11 +104,11 @@ def undo(item_label_id: int, *, reviewer: User, batch: UUID | None = None) -> No
     row = rows[0]
     if not row.decision:
         raise ConflictError(f"Item label {row.pk} has no decision to undo; reload the page to see its present state.")
-    acts = _Acts(reviewer, batch)
+    acts = _Acts(reviewer, batch, others)
     acts.remember([row])
     acts.take_back(row)
     _settle_choice(row, others)
-    acts.save(others)
+    acts.save()
     log.info("label_decision_undone", reviewer=reviewer.pk, item_label=row.pk)
 
 
@@ -122,7 +126,7 @@ def undo_batch(batch: UUID, *, reviewer: User, only: Sequence[int] | None = None
     others = _locked(ids)[1] if ids else []
     history = DecisionRecord.objects.by_item_label(ids)
     by_id = {row.pk: row for row in others}
-    acts = _Acts(reviewer, None)
+    acts = _Acts(reviewer, None, others)
     undone = [by_id[pk] for pk in ids if history[pk][-1].batch == batch and history[pk][-1].act != Act.UNDO]
     if not undone and only is None:
         raise ConflictError("Nothing of that is left to take back; it was undone or decided again since then.")
@@ -133,7 +137,7 @@ def undo_batch(batch: UUID, *, reviewer: User, only: Sequence[int] | None = None
             _recall(row, before[-1])
     for row in undone:
         _settle_choice(row, others)
-    acts.save(others)
+    acts.save()
     log.info("label_batch_undone", reviewer=reviewer.pk, batch=str(batch), count=len(undone))
     return len(undone)
 
@@ -166,8 +170,10 @@ def restore(record_id: int, *, reviewer: User, expected_decision: str | None = N
 class _Acts:
     """The acts of one click: what they change on the rows, and the records they leave."""
 
-    def __init__(self, reviewer: User, batch: UUID | None) -> None:
+    def __init__(self, reviewer: User, batch: UUID | None, rows: Sequence[ItemLabel]) -> None:
+        """rows: those that may change, locked, as they are now."""
         self.reviewer, self.batch, self.now = reviewer, batch or uuid4(), timezone.now()
+        self.rows, self.before = rows, {row.pk: _state_of(row) for row in rows}
         self.records: list[DecisionRecord] = []
 
     def remember(self, rows: Sequence[ItemLabel]) -> None:
@@ -195,9 +201,25 @@ class _Acts:
             DecisionRecord(item_label=row, act=act, label_id=label_id, reviewer=self.reviewer, batch=self.batch)
         )
 
-    def save(self, rows: Sequence[ItemLabel]) -> None:
-        ItemLabel.objects.bulk_update(rows, DECISION_FIELDS, batch_size=500)
+    def save(self) -> None:
+        """Rows that changed alike are written by one statement, however many they are."""
+        alike: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+        for row in self.rows:
+            state = _state_of(row)
+            if state != self.before[row.pk]:
+                alike[state].append(row.pk)
+        for state, ids in alike.items():
+            values = dict(zip(DECISION_FIELDS, state, strict=True))
+            if values["final_label_id"] == OWN:
+                values["final_label_id"] = F("label_id")
+            ItemLabel.objects.filter(pk__in=ids).update(**values)
         DecisionRecord.objects.bulk_create(self.records, batch_size=1_000)
+
+
+def _state_of(row: ItemLabel) -> tuple[Any, ...]:
+    """What a decision writes; the suggested label as OWN, so that rows accepted together are alike."""
+    final = OWN if row.final_label_id == row.label_id else row.final_label_id
+    return tuple(final if name == "final_label_id" else getattr(row, name) for name in DECISION_FIELDS)
 
 
 def _locked(item_label_ids: Iterable[int]) -> tuple[list[ItemLabel], list[ItemLabel]]:

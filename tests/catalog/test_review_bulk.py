@@ -241,7 +241,7 @@ def test_pages_end_where_counting_ends(admin, rows, monkeypatch):
 
 def test_accepting_costs_no_more_queries_for_many_than_for_few(staff, bread):
     def queries(n):
-        ids = [ItemLabelFactory(label=bread).pk for _ in range(n)]
+        ids = [ItemLabelFactory(label=LabelFactory(taxonomy=bread.taxonomy)).pk for _ in range(n)]
         with CaptureQueriesContext(connection) as captured:
             review.accept(ids, reviewer=staff)
         return len(captured)
