@@ -19,6 +19,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from catalog.models import DecisionRecord, ItemLabel, Label, Taxonomy
+from catalog.models.decision_record import standing
 from recsite.operations.errors import ConflictError, InvalidInputError, NotFoundError
 
 log = structlog.get_logger(__name__)
@@ -124,16 +125,16 @@ def undo_batch(batch: UUID, *, reviewer: User, only: Sequence[int] | None = None
     alive = mine.filter(item_label__superseded_at__isnull=True).order_by("item_label_id")
     ids = list(alive.values_list("item_label_id", flat=True).distinct())
     others = _locked(ids)[1] if ids else []
-    history = DecisionRecord.objects.by_item_label(ids)
+    history = {pk: standing(records) for pk, records in DecisionRecord.objects.by_item_label(ids).items()}
     by_id = {row.pk: row for row in others}
-    acts = _Acts(reviewer, None, others)
-    undone = [by_id[pk] for pk in ids if history[pk][-1].batch == batch and history[pk][-1].act != Act.UNDO]
+    acts = _Acts(reviewer, batch, others)
+    undone = [by_id[pk] for pk in ids if history[pk] and history[pk][-1].batch == batch]
     if not undone and only is None:
         raise ConflictError("Nothing of that is left to take back; it was undone or decided again since then.")
     for row in undone:
         before = [record for record in history[row.pk] if record.batch != batch]
         acts.take_back(row)
-        if before and before[-1].act != Act.UNDO:
+        if before:
             _recall(row, before[-1])
     for row in undone:
         _settle_choice(row, others)

@@ -105,7 +105,8 @@ def undo_last(*, reviewer: User) -> list[int]:
     if batch is None:
         review.undo(record.item_label_id, reviewer=reviewer)
         return [record.item_label_id]
-    ids = list(DecisionRecord.objects.filter(batch=batch).order_by("id").values_list("item_label_id", flat=True))
+    decisions = DecisionRecord.objects.filter(batch=batch).exclude(act=DecisionRecord.Act.UNDO)
+    ids = list(decisions.order_by("id").values_list("item_label_id", flat=True))
     if len(ids) > AT_ONCE:
         words = gettext("Your last act decided about %(n)s labels; take it back on the history page.")
         raise ConflictError(words % {"n": f"{len(ids):,}"})

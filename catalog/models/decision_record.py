@@ -28,9 +28,12 @@ class DecisionRecordQuerySet(models.QuerySet["DecisionRecord"]):
         return self.filter(is_automatic=False, reviewer__isnull=False).exclude(act=DecisionRecord.Act.UNDO)
 
     def standing(self) -> DecisionRecordQuerySet:
-        """Those that nothing followed for the same item label: the present state comes from them."""
+        """Those the present state comes from: nothing followed for the same item label but what was taken back."""
+        same = DecisionRecord.objects.filter(item_label=OuterRef("item_label"), batch=OuterRef("batch"))
+        undo = DecisionRecord.Act.UNDO
+        was_undone = Exists(same.filter(act=undo)) & Exists(same.exclude(act=undo))
         later = DecisionRecord.objects.filter(item_label=OuterRef("item_label"), pk__gt=OuterRef("pk"))
-        return self.filter(~Exists(later))
+        return self.filter(~Exists(later.filter(Q(batch=OuterRef("batch")) | ~was_undone)))
 
     def last_act_of(self, reviewer_id: int) -> DecisionRecord | None:
         """What `reviewer` did last that still stands; None where there is nothing left to take back."""
@@ -81,6 +84,22 @@ class DecisionRecordQuerySet(models.QuerySet["DecisionRecord"]):
         for record, row in zip(kept, rows, strict=True):
             record.at = row.decided_at or record.at
         DecisionRecord.objects.bulk_update(kept, ["at"], batch_size=500)
+
+
+def standing(records: Iterable[DecisionRecord]) -> list[DecisionRecord]:
+    """Of one item label's records, oldest first, the decisions that still count, one over the other.
+
+    An undo that shares its batch with a decision took back that one; any other took back all.
+    """
+    found: list[DecisionRecord] = []
+    for record in records:
+        if record.act != DecisionRecord.Act.UNDO:
+            found.append(record)
+        elif any(decision.batch == record.batch for decision in found):
+            found = [decision for decision in found if decision.batch != record.batch]
+        else:
+            found = []
+    return found
 
 
 class DecisionRecord(models.Model):

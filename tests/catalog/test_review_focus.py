@@ -169,6 +169,28 @@ def test_undo_takes_back_the_last_act_and_again_the_one_before(admin, staff, sug
     assert said(post(admin, suggestion, "undo")) == "You have nothing left to take back."
 
 
+def test_undo_goes_back_through_several_acts_about_the_same_suggestion(admin, staff, suggestion, bread, rolls):
+    earlier = ItemLabelFactory(label=bread, gain=0.95)
+    post(admin, earlier, "reject")
+    post(admin, suggestion, "accept")
+    post(admin, suggestion, f"choose:{rolls.pk}", expected="accepted")
+    post(admin, suggestion, "reject", expected="corrected")
+    for expected in (("corrected", rolls.pk, staff.pk), ("accepted", bread.pk, staff.pk), ("", None, None)):
+        assert shown(post(admin, suggestion, "undo")) == suggestion.pk
+        assert decided(suggestion) == expected
+    assert shown(post(admin, suggestion, "undo")) == earlier.pk
+    assert decided(earlier) == ("", None, None)
+    assert 'data-kind="danger"' in post(admin, suggestion, "undo").content.decode()
+
+
+def test_a_plain_undo_ends_what_undo_can_go_back_to(admin, staff, suggestion):
+    post(admin, suggestion, "accept")
+    post(admin, suggestion, "reject", expected="accepted")
+    review.undo(suggestion.pk, reviewer=staff)
+    assert said(post(admin, suggestion, "undo")) == "You have nothing left to take back."
+    assert decided(suggestion) == ("", None, None)
+
+
 def test_undo_never_takes_back_what_others_did(admin, suggestion):
     review.accept([suggestion.pk], reviewer=StaffFactory(username="bob"))
     assert 'data-kind="danger"' in post(admin, suggestion, "undo").content.decode()
