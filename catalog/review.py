@@ -1,55 +1,83 @@
-"""Decisions of staff about suggested labels: accept, reject, correct, undo. The suggestion itself never changes.
+"""Decisions of staff about suggested labels: accept, reject, correct, undo, restore. The suggestion never changes.
 
 Each function says which decision it expects to find (none, unless told). Where somebody else decided in between it
-raises ConflictError and writes nothing, not even the rows that were free.
+raises ConflictError and writes nothing, not even the rows that were free. What was accepted automatically is nobody's
+decision: people overrule it like a suggestion. Every act leaves a DecisionRecord in the same transaction.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID, uuid4
 
 import structlog
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from catalog import auto_accept_bell
-from catalog.models import ItemLabel, Label, Taxonomy
+from catalog.models import DecisionRecord, ItemLabel, Label, Taxonomy
+from catalog.models.decision_record import standing
 from recsite.operations.errors import ConflictError, InvalidInputError, NotFoundError
 
 log = structlog.get_logger(__name__)
 
+Act = DecisionRecord.Act
 Decision = ItemLabel.Decision
-DECISION_FIELDS = ["decision", "final_label", "reviewer", "decided_at", "is_assigned"]
+DECISION_FIELDS = (
+    "decision",
+    "final_label_id",
+    "reviewer_id",
+    "decided_at",
+    "is_assigned",
+    "is_abstained",
+    "is_automatic",
+)
+OWN = -1
+SETTLED = (Decision.ACCEPTED, Decision.CORRECTED)
+ACT_OF = {Decision.ACCEPTED: Act.ACCEPT, Decision.REJECTED: Act.REJECT, Decision.CORRECTED: Act.CORRECT}
 
 
 @transaction.atomic
-def accept(item_label_ids: Sequence[int], *, reviewer: User, expected_decision: str = "") -> int:
+def accept(
+    item_label_ids: Sequence[int], *, reviewer: User, expected_decision: str = "", batch: UUID | None = None
+) -> int:
     """The items have these labels. Returns how many suggestions changed; those already accepted are left alone."""
     rows, others = _locked(item_label_ids)
     changed = _undecided(rows, Decision.ACCEPTED, expected_decision, reviewer)
+    acts = _Acts(reviewer, batch, others)
+    acts.remember(others)
     for row in changed:
-        _make_only_choice(row, others, row.label_id)
-        _decide(row, Decision.ACCEPTED, reviewer, final_label_id=row.label_id, is_assigned=True)
-    _save(others)
+        _make_only_choice(row, others, row.label_id, acts)
+        acts.decide(row, Decision.ACCEPTED, final_label_id=row.label_id)
+    acts.save()
     log.info("labels_accepted", reviewer=reviewer.pk, count=len(changed))
     return len(changed)
 
 
 @transaction.atomic
-def reject(item_label_ids: Sequence[int], *, reviewer: User, expected_decision: str = "") -> int:
+def reject(
+    item_label_ids: Sequence[int], *, reviewer: User, expected_decision: str = "", batch: UUID | None = None
+) -> int:
     """The items do not have these labels, and the model will not suggest them again for the items' present text."""
-    rows, others = _locked(item_label_ids)
+    rows, _ = _locked(item_label_ids)
     changed = _undecided(rows, Decision.REJECTED, expected_decision, reviewer)
+    acts = _Acts(reviewer, batch, changed)
+    acts.remember(changed)
     for row in changed:
-        _decide(row, Decision.REJECTED, reviewer, final_label_id=None, is_assigned=False)
-    _save(others)
+        acts.decide(row, Decision.REJECTED, final_label_id=None)
+    acts.save()
     log.info("labels_rejected", reviewer=reviewer.pk, count=len(changed))
     return len(changed)
 
 
 @transaction.atomic
-def correct(item_label_id: int, label_id: int, *, reviewer: User, expected_decision: str = "") -> None:
+def correct(
+    item_label_id: int, label_id: int, *, reviewer: User, expected_decision: str = "", batch: UUID | None = None
+) -> None:
     """The item has `label_id` instead of the suggested label. Correcting to the suggested label accepts it."""
     rows, others = _locked([item_label_id])
     row = rows[0]
@@ -58,35 +86,143 @@ def correct(item_label_id: int, label_id: int, *, reviewer: User, expected_decis
         raise InvalidInputError(
             f"Label {label_id} is not a usable label of taxonomy {row.taxonomy.name!r}; choose one from its list."
         )
-    if row.decision == Decision.CORRECTED and row.final_label_id == label_id and row.reviewer_id == reviewer.pk:
-        return
-    if row.decision != expected_decision:
-        raise ConflictError(_who_decided(row))
-    _make_only_choice(row, others, label_id)
     decision = Decision.ACCEPTED if label_id == row.label_id else Decision.CORRECTED
-    _decide(row, decision, reviewer, final_label_id=label_id, is_assigned=True)
-    _save(others)
+    if row.decision == decision and row.final_label_id == label_id and row.reviewer_id == reviewer.pk:
+        return
+    if row.decision != expected_decision and not row.is_automatic:
+        raise ConflictError(_who_decided(row))
+    acts = _Acts(reviewer, batch, others)
+    acts.remember(others)
+    _make_only_choice(row, others, label_id, acts)
+    acts.decide(row, decision, final_label_id=label_id)
+    acts.save()
     log.info("label_corrected", reviewer=reviewer.pk, item_label=row.pk, label=label_id)
 
 
 @transaction.atomic
-def undo(item_label_id: int, *, reviewer: User) -> None:
-    """Take the decision back: the suggestion waits for review again, as it did before."""
+def undo(item_label_id: int, *, reviewer: User, batch: UUID | None = None) -> None:
+    """Take the decision back, whatever was before it: the suggestion waits for review again."""
     rows, others = _locked([item_label_id])
     row = rows[0]
     if not row.decision:
         raise ConflictError(f"Item label {row.pk} has no decision to undo; reload the page to see its present state.")
-    row.decision, row.final_label_id, row.reviewer, row.decided_at = "", None, None, None
-    same_choice = [other for other in others if _same_choice(other, row)]
-    if row.taxonomy.choice == Taxonomy.Choice.SINGLE:
-        settled = any(other.decision in (Decision.ACCEPTED, Decision.CORRECTED) for other in same_choice)
-        for other in same_choice:
-            if not other.decision:
-                other.is_assigned = other.was_suggested and not settled
-    else:
-        row.is_assigned = row.was_suggested
-    _save(others)
+    acts = _Acts(reviewer, batch, others)
+    acts.remember([row])
+    acts.take_back(row)
+    _settle_choice(row, others)
+    acts.save()
     log.info("label_decision_undone", reviewer=reviewer.pk, item_label=row.pk)
+
+
+@transaction.atomic
+def undo_batch(batch: UUID, *, reviewer: User, only: Sequence[int] | None = None) -> int:
+    """Restore what was before the acts that share `batch` (of `only` these item labels); returns of how many.
+
+    Rows that were decided again since then stay as they are. Raises ConflictError where none is left to take back.
+    """
+    mine = DecisionRecord.objects.filter(batch=batch).exclude(act=Act.UNDO)
+    if only is not None:
+        mine = mine.filter(item_label__in=only)
+    alive = mine.filter(item_label__superseded_at__isnull=True).order_by("item_label_id")
+    ids = list(alive.values_list("item_label_id", flat=True).distinct())
+    others = _locked(ids)[1] if ids else []
+    history = {pk: standing(records) for pk, records in DecisionRecord.objects.by_item_label(ids).items()}
+    by_id = {row.pk: row for row in others}
+    acts = _Acts(reviewer, batch, others)
+    undone = [by_id[pk] for pk in ids if history[pk] and history[pk][-1].batch == batch]
+    if not undone and only is None:
+        raise ConflictError("Nothing of that is left to take back; it was undone or decided again since then.")
+    for row in undone:
+        before = [record for record in history[row.pk] if record.batch != batch]
+        acts.take_back(row)
+        if before:
+            _recall(row, before[-1])
+    for row in undone:
+        _settle_choice(row, others)
+    acts.save()
+    log.info("label_batch_undone", reviewer=reviewer.pk, batch=str(batch), count=len(undone))
+    return len(undone)
+
+
+def restore(record_id: int, *, reviewer: User, expected_decision: str | None = None) -> None:
+    """Decide again what this record of the history says, as an act of `reviewer`, over whatever is there now.
+
+    expected_decision: what the page showed as present; another one in between is a conflict.
+    """
+    with transaction.atomic():
+        record = DecisionRecord.objects.select_related("item_label").filter(pk=record_id).first()
+        if record is None:
+            raise NotFoundError(f"Decision {record_id} does not exist; reload the page.")
+        row = ItemLabel.objects.select_for_update().get(pk=record.item_label_id)
+        if expected_decision is not None and row.decision != expected_decision:
+            raise ConflictError(_who_decided(row))
+        expected = row.decision
+        if record.act == Act.ACCEPT:
+            accept([row.pk], reviewer=reviewer, expected_decision=expected)
+        elif record.act == Act.REJECT:
+            reject([row.pk], reviewer=reviewer, expected_decision=expected)
+        elif record.act == Act.UNDO:
+            undo(row.pk, reviewer=reviewer)
+        elif record.label_id is None:
+            raise ConflictError(f"Decision {record.pk} chose a label that no longer exists; choose another.")
+        else:
+            correct(row.pk, record.label_id, reviewer=reviewer, expected_decision=expected)
+
+
+class _Acts:
+    """The acts of one click: what they change on the rows, and the records they leave."""
+
+    def __init__(self, reviewer: User, batch: UUID | None, rows: Sequence[ItemLabel]) -> None:
+        """rows: those that may change, locked, as they are now."""
+        self.reviewer, self.batch, self.now = reviewer, batch or uuid4(), timezone.now()
+        self.rows, self.before = rows, {row.pk: _state_of(row) for row in rows}
+        self.records: list[DecisionRecord] = []
+
+    def remember(self, rows: Sequence[ItemLabel]) -> None:
+        """A decision from before there were records gets its own first, so that nothing is lost from the history."""
+        decided = [row for row in rows if row.decision]
+        if decided:
+            known = set(DecisionRecord.objects.by_item_label([row.pk for row in decided]))
+            DecisionRecord.objects.keep_earlier([row for row in decided if row.pk not in known])
+
+    def decide(self, row: ItemLabel, decision: ItemLabel.Decision, *, final_label_id: int | None) -> None:
+        row.decision, row.final_label_id, row.is_assigned = decision, final_label_id, decision != Decision.REJECTED
+        row.reviewer, row.decided_at = self.reviewer, self.now
+        row.is_automatic = row.is_abstained = False
+        self._record(row, ACT_OF[decision], final_label_id)
+
+    def take_back(self, row: ItemLabel) -> None:
+        row.decision, row.final_label_id, row.reviewer, row.decided_at = "", None, None, None
+        row.is_automatic = False
+        row.is_abstained = row.was_abstained
+        row.is_assigned = row.was_suggested and not row.is_abstained
+        self._record(row, Act.UNDO, None)
+
+    def _record(self, row: ItemLabel, act: DecisionRecord.Act, label_id: int | None) -> None:
+        self.records.append(
+            DecisionRecord(item_label=row, act=act, label_id=label_id, reviewer=self.reviewer, batch=self.batch)
+        )
+
+    def save(self) -> None:
+        """Rows that changed alike are written by one statement, however many they are."""
+        alike: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+        for row in self.rows:
+            state = _state_of(row)
+            if state != self.before[row.pk]:
+                alike[state].append(row.pk)
+        for state, ids in alike.items():
+            values = dict(zip(DECISION_FIELDS, state, strict=True))
+            if values["final_label_id"] == OWN:
+                values["final_label_id"] = F("label_id")
+            ItemLabel.objects.filter(pk__in=ids).update(**values)
+        DecisionRecord.objects.bulk_create(self.records, batch_size=1_000)
+        auto_accept_bell.ring(row.taxonomy_id for row in self.rows)
+
+
+def _state_of(row: ItemLabel) -> tuple[Any, ...]:
+    """What a decision writes; the suggested label as OWN, so that rows accepted together are alike."""
+    final = OWN if row.final_label_id == row.label_id else row.final_label_id
+    return tuple(final if name == "final_label_id" else getattr(row, name) for name in DECISION_FIELDS)
 
 
 def _locked(item_label_ids: Iterable[int]) -> tuple[list[ItemLabel], list[ItemLabel]]:
@@ -97,7 +233,8 @@ def _locked(item_label_ids: Iterable[int]) -> tuple[list[ItemLabel], list[ItemLa
     if missing := [pk for pk in wanted if pk not in keys]:
         raise NotFoundError(f"Item label {missing[0]} does not exist; reload the page.")
     locked = ItemLabel.objects.of_items({item_id for item_id, _ in keys.values()}).current().locked()
-    others = [row for row in locked if (row.item_id, row.taxonomy_id) in set(keys.values())]
+    places = set(keys.values())
+    others = [row for row in locked if (row.item_id, row.taxonomy_id) in places]
     by_id = {row.pk: row for row in others}
     if gone := [pk for pk in wanted if pk not in by_id]:
         raise ConflictError(
@@ -110,7 +247,7 @@ def _undecided(rows: list[ItemLabel], decision: str, expected: str, reviewer: Us
     """The rows still to decide. A second click by the same person is no conflict."""
     free = [row for row in rows if not (row.decision == decision and row.reviewer_id == reviewer.pk)]
     for row in free:
-        if row.decision != expected:
+        if row.decision != expected and not row.is_automatic:
             raise ConflictError(_who_decided(row))
     return free
 
@@ -127,27 +264,39 @@ def _same_choice(other: ItemLabel, row: ItemLabel) -> bool:
     return other.item_id == row.item_id and other.taxonomy_id == row.taxonomy_id
 
 
-def _make_only_choice(row: ItemLabel, others: list[ItemLabel], label_id: int) -> None:
+def _make_only_choice(row: ItemLabel, others: list[ItemLabel], label_id: int, acts: _Acts) -> None:
     """No item ends up with one label twice, nor with two labels of a single-choice taxonomy."""
     is_single = row.taxonomy.choice == Taxonomy.Choice.SINGLE
     for other in others:
         if other is row or not _same_choice(other, row):
             continue
-        settled = other.decision in (Decision.ACCEPTED, Decision.CORRECTED)
+        settled = other.decision in SETTLED
         has_it = other.is_assigned and (other.final_label_id or other.label_id) == label_id
-        if settled and (is_single or has_it):
+        if settled and other.is_automatic and (is_single or has_it):
+            acts.decide(other, Decision.REJECTED, final_label_id=None)  # a person says another one is right
+        elif settled and (is_single or has_it):
             raise ConflictError(f"{_who_decided(other)} This item has that choice settled by it.")
-        if not other.decision and (is_single or has_it):
-            other.is_assigned = False
+        elif not other.decision and (is_single or has_it):
+            other.is_assigned = other.is_abstained = False
 
 
-def _decide(
-    row: ItemLabel, decision: ItemLabel.Decision, reviewer: User, *, final_label_id: int | None, is_assigned: bool
-) -> None:
-    row.decision, row.final_label_id, row.is_assigned = decision, final_label_id, is_assigned
-    row.reviewer, row.decided_at = reviewer, timezone.now()
+def _settle_choice(row: ItemLabel, others: list[ItemLabel]) -> None:
+    """After `row` was taken back: what its undecided siblings were meant to be, beside what is decided still."""
+    same_choice = [other for other in others if _same_choice(other, row)]
+    settled = [other for other in same_choice if other.decision in SETTLED]
+    is_single = row.taxonomy.choice == Taxonomy.Choice.SINGLE
+    taken = {other.final_label_id or other.label_id for other in settled}
+    for other in same_choice:
+        if other.decision or not (is_single or other is row):
+            continue
+        is_free = not settled if is_single else other.label_id not in taken
+        other.is_abstained = other.was_abstained and is_free
+        other.is_assigned = other.was_suggested and not other.was_abstained and is_free
 
 
-def _save(rows: list[ItemLabel]) -> None:
-    ItemLabel.objects.bulk_update(rows, DECISION_FIELDS, batch_size=500)
-    auto_accept_bell.ring(row.taxonomy_id for row in rows)
+def _recall(row: ItemLabel, record: DecisionRecord) -> None:
+    """The state that this record left behind."""
+    row.decision = {act: decision for decision, act in ACT_OF.items()}[Act(record.act)]
+    row.final_label_id = row.label_id if record.act == Act.ACCEPT else record.label_id
+    row.is_assigned, row.is_abstained = row.decision != Decision.REJECTED, False
+    row.reviewer, row.decided_at, row.is_automatic = record.reviewer, record.at, record.is_automatic

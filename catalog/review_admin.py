@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesCheckboxFilter, RangeNumericFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelect2Widget
 
-from catalog import review
+from catalog import review, review_bulk_views, review_history_admin, review_views
 from catalog.models import ItemLabel, Label
+from catalog.review_history_admin import history_address
 from catalog.taxonomies import SEPARATOR
 from recsite.operations.errors import RecsiteError
 from recsite.operations.model_admin import PageAdmin, chip, link, meter, titled, when
 from recsite.operations.templatetags.console import short
+
+__all__ = ["review_history_admin"]
 
 DECISION_NAMES = [(str(value), str(name)) for value, name in ItemLabel.Decision.choices]
 STATE_CHIPS = {
@@ -41,6 +45,10 @@ def waiting_badge(request: HttpRequest) -> str:
 
 
 def state_chip(item_label: ItemLabel) -> SafeString:
+    if item_label.is_automatic:
+        return chip("Accepted automatically", "good")
+    if item_label.is_abstained:
+        return chip("Too unsure to assign", "warn")
     if not item_label.decision and not item_label.is_assigned:
         return chip("Not assigned", "quiet")
     return chip(*STATE_CHIPS[item_label.decision])
@@ -51,7 +59,8 @@ class DecisionFilter(admin.SimpleListFilter):
     parameter_name = "decision"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [*DECISION_NAMES, ("unassigned", "Not assigned"), ("all", "All")]
+        more = [("automatic", "Accepted automatically"), ("unassigned", "Not assigned"), ("all", "All")]
+        return [*DECISION_NAMES, *more]
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         """Where nothing is chosen the list is the work to do, so the first choice says that instead of "All"."""
@@ -61,9 +70,11 @@ class DecisionFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():
             case None | "":
-                return queryset.filter(is_assigned=True, decision="")
+                return queryset.filter(Q(is_assigned=True) | Q(is_abstained=True), decision="")
             case "unassigned":
-                return queryset.filter(is_assigned=False, decision="")
+                return queryset.filter(is_assigned=False, is_abstained=False, decision="")
+            case "automatic":
+                return queryset.filter(is_automatic=True)
             case "all":
                 return queryset
             case decision:
@@ -115,14 +126,15 @@ class ItemLabelAdmin(PageAdmin):
     list_select_related = ("item", "label", "final_label", "taxonomy", "reviewer")
     search_fields = ("item__title", "label__path", "=item__external_id")
     search_help_text = "Words of an item or a label"
-    ordering = ("confidence", "id")
+    ordering = ("-gain", "confidence", "id")
+    list_before_template = "admin/catalog/itemlabel/_list_head.html"
     list_after_template = "admin/catalog/itemlabel/decide_form.html"
     actions = ("accept", "reject")
     actions_submit_line = ("accept_this", "reject_this", "undo_this")
     warn_unsaved_form = False
     fieldsets = (
         (None, {"fields": ("item_link", "item_text", "shown_suggestion", ("shown_confidence", "shown_evidence"))}),
-        ("Decision", {"fields": ("shown_state", "final_label")}),
+        ("Decision", {"fields": ("shown_state", "final_label", "shown_history")}),
         (
             "Made by",
             {"fields": (("taxonomy", "shown_rank"), ("source", "shown_model"), ("prompt_version", "suggested_at"))},
@@ -135,6 +147,7 @@ class ItemLabelAdmin(PageAdmin):
         "shown_confidence",
         "shown_evidence",
         "shown_state",
+        "shown_history",
         "taxonomy",
         "shown_rank",
         "source",
@@ -142,6 +155,21 @@ class ItemLabelAdmin(PageAdmin):
         "prompt_version",
         "suggested_at",
     )
+
+    def get_urls(self) -> list[URLPattern]:
+        """The pages of review first: what follows them takes anything for an item label's id."""
+
+        def page(address: str, name: str, view: Callable[..., HttpResponse]) -> URLPattern:
+            guarded = self.admin_site.admin_view(partial(view, self))
+            return path(address, guarded, name=f"catalog_itemlabel_{name}")
+
+        return [
+            page("focus/", "focus", review_views.focus),
+            page("bulk/", "bulk", review_bulk_views.bulk),
+            page("bulk/accept/", "accept_all", review_bulk_views.accept_all),
+            page("progress/", "progress", review_views.progress),
+            *super().get_urls(),
+        ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ItemLabel]:
         return ItemLabel.objects.current().defer("item__search_vector")
@@ -170,7 +198,7 @@ class ItemLabelAdmin(PageAdmin):
             if verb in {"accept", "reject", "undo"} and key.isdecimal():
                 self._decide(request, verb, [int(key)])
             return HttpResponseRedirect(request.get_full_path())
-        response: HttpResponse = super().changelist_view(request, extra_context)
+        response: HttpResponse = super().changelist_view(request, {"tab": "list", **(extra_context or {})})
         return response
 
     def _decide(self, request: HttpRequest, verb: str, ids: list[int]) -> None:
@@ -210,7 +238,7 @@ class ItemLabelAdmin(PageAdmin):
 
     def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Undo where there is a decision, accept and reject where there is none."""
-        decided = ItemLabel.objects.filter(pk=object_id).exclude(decision="").exists()
+        decided = ItemLabel.objects.decided_by_people().filter(pk=object_id).exists()
         shown = {"undo_this"} if decided else {"accept_this", "reject_this"}
         return [
             entry
@@ -282,6 +310,7 @@ class ItemLabelAdmin(PageAdmin):
         if not item_label.decided_at:
             return state_chip(item_label)
         who = item_label.reviewer.get_username() if item_label.reviewer else "somebody"
+        who = "" if item_label.is_automatic else who
         return format_html(
             '{}<br><span class="rs-sub">{}</span> {}',
             state_chip(item_label),
@@ -291,7 +320,7 @@ class ItemLabelAdmin(PageAdmin):
 
     @display(description="")
     def buttons(self, item_label: ItemLabel) -> SafeString:
-        if item_label.decision:
+        if item_label.decision and not item_label.is_automatic:
             return format_html('<span class="rs-buttons">{}</span>', _button("undo", "Undo", item_label))
         edit = reverse("admin:catalog_itemlabel_change", args=[item_label.pk])
         return format_html(
@@ -314,6 +343,10 @@ class ItemLabelAdmin(PageAdmin):
     def item_text(self, item_label: ItemLabel) -> str:
         item = item_label.item
         return " · ".join(part for part in (item.brand, item.description[:600]) if part) or "Title only."
+
+    @display(description="History")
+    def shown_history(self, item_label: ItemLabel) -> SafeString:
+        return link(history_address(item_label), "Who decided what, and when")
 
     @display(description="Choice")
     def shown_rank(self, item_label: ItemLabel) -> str:

@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from catalog import auto_accept, claims, embedding, label_descriptions, labelling, learning, model_usage
+from catalog import auto_accept, claims, embedding, label_descriptions, labelling, learning, model_usage, review_bulk
 from catalog.models import AutoAccept, Item, LabelRequest, Lease
 from recsite.operations import jobs
 
@@ -171,3 +171,17 @@ def ring_for_what_waits(sender: Any, **_: Any) -> None:
     finally:
         # The pool forks its children from this process: none of them may inherit a connection.
         connection.close()
+
+
+@shared_task
+def accept_labels(job_id: int) -> None:
+    with jobs.running(job_id) as progress:
+        if progress is not None:
+            review_bulk.run_accepting(progress)
+
+
+@shared_task
+def undo_decisions(job_id: int) -> None:
+    with jobs.running(job_id) as progress:
+        if progress is not None:
+            review_bulk.run_undoing(progress)

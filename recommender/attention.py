@@ -52,8 +52,8 @@ def needs_attention(counts: LabellingCounts, status: ModelStatus) -> tuple[Atten
 
 
 def review_address() -> str:
-    """The review list, in the admin; it shows what waits unless told otherwise."""
-    return reverse("admin:catalog_itemlabel_changelist")
+    """Review one by one, in the admin: what waits, the most telling first."""
+    return reverse("admin:catalog_itemlabel_focus")
 
 
 def _failed_jobs() -> Attention | None:
@@ -89,7 +89,7 @@ def _waiting_for_review() -> Attention | None:
     if not n:
         return None
     title = ngettext("%(n)s label waits for review", "%(n)s labels wait for review", n) % {"n": f"{n:,}"}
-    detail = gettext("Start with the least certain: a decision is never overwritten.")
+    detail = gettext("The most telling comes first; a decision is never overwritten.")
     return Attention("checklist", "warning", title, detail, review_address(), gettext("Review"))
 
 

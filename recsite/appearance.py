@@ -22,6 +22,12 @@ def _list(model: str) -> Any:
     return reverse_lazy(f"admin:{model}_changelist")
 
 
+def _in_review(request: Any) -> bool:
+    """Every page of review, whose addresses have no beginning of their own."""
+    match = request.resolver_match
+    return bool(match and (match.url_name or "").startswith(("catalog_itemlabel_", "catalog_decisionrecord_")))
+
+
 def _may_view(permission: str) -> Any:
     return lambda request: request.user.has_perm(permission)
 
@@ -37,7 +43,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": True,
     "SHOW_BACK_BUTTON": True,
     "BORDER_RADIUS": "8px",
-    "STYLES": [lambda request: static("admin/recsite.css")],
+    "STYLES": [lambda request: static("admin/recsite.css"), lambda request: static("admin/review.css")],
     "SCRIPTS": [lambda request: static("admin/theme.js")],
     "COLORS": {
         "base": {
@@ -86,7 +92,8 @@ UNFOLD: dict[str, Any] = {
                     _entry(
                         _("Review"),
                         "fact_check",
-                        _list("catalog_itemlabel"),
+                        reverse_lazy("admin:catalog_itemlabel_focus"),
+                        active=_in_review,
                         badge="catalog.review_admin.waiting_badge",
                         badge_variant="primary",
                         permission=_may_view("catalog.view_itemlabel"),

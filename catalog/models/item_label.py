@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import combinations
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import Coalesce, TruncDate
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
@@ -27,8 +29,11 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
         return self.filter(item_id__in=list(item_ids))
 
     def locked(self) -> ItemLabelQuerySet:
-        """Locked until the transaction ends, always in the same order, with what a decision looks at."""
-        return self.select_for_update(of=("self",)).select_related("taxonomy", "reviewer").order_by("pk")
+        """Locked until the transaction ends, always in the same order, with what a decision looks at.
+
+        Without the reviewer: where another transaction just set one, PostgreSQL reads the row anew but not its joins.
+        """
+        return self.select_for_update(of=("self",)).select_related("taxonomy").order_by("pk")
 
     def current(self) -> ItemLabelQuerySet:
         """Not superseded by a newer suggestion for the same item and taxonomy."""
@@ -114,6 +119,26 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
             taxonomy_id=taxonomy_id, text_hash__in=list(text_hashes), opinions__has_key="language_model"
         ).order_by("pk")
         return {key: told["language_model"] for key, told in rows.values_list("text_hash", "opinions")}
+
+    def in_queue_order(self) -> ItemLabelQuerySet:
+        """What a decision is expected to bring most comes first; of equals the least sure."""
+        return self.order_by("-gain", "confidence", "id")
+
+    def where_opinions_differ(self) -> ItemLabelQuerySet:
+        """Any two of embeddings, label head and language model named another label first."""
+        firsts = {
+            f"first_{opinion}": KeyTextTransform(0, KeyTransform(0, KeyTransform(opinion, "opinions")))
+            for opinion in ("embedding", "head", "language_model")
+        }
+        differs = Q()
+        for one, other in combinations(firsts, 2):
+            differs |= Q(**{f"{one}__lt": F(other)}) | Q(**{f"{one}__gt": F(other)})
+        return self.alias(**firsts).filter(differs)
+
+    def naming(self, labels: models.QuerySet[Label]) -> ItemLabelQuerySet:
+        """Those that suggest one of `labels`, or were corrected to one."""
+        chosen = labels.values("pk")
+        return self.filter(Q(label__in=chosen) | Q(final_label__in=chosen))
 
     def with_names(self) -> ItemLabelQuerySet:
         """For display: taxonomy by taxonomy, surest first, with every name that a chip shows."""
@@ -226,34 +251,11 @@ class ItemLabel(models.Model):
             return self.rank == 1
         return self.confidence >= ASSIGN_FROM_CONFIDENCE
 
-
-class DecisionRecord(models.Model):
-    """One act of a reviewer, kept for ever: who decided what, when, and what it replaced."""
-
-    class Act(models.TextChoices):
-        ACCEPT = "accept", gettext_lazy("Accepted")
-        REJECT = "reject", gettext_lazy("Rejected")
-        CORRECT = "correct", gettext_lazy("Corrected")
-        UNDO = "undo", gettext_lazy("Taken back")
-
-    item_label = models.ForeignKey(ItemLabel, on_delete=models.CASCADE, related_name="records")
-    act = models.CharField(max_length=10, choices=Act.choices)
-    label = models.ForeignKey(Label, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
-    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
-    is_automatic = models.BooleanField(default=False)
-    batch = models.UUIDField(null=True, blank=True, help_text="Acts of one click share it, so that one undo takes all.")
-    at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering = ["-at", "-id"]
-        indexes = [
-            models.Index(fields=["item_label", "-at"], name="decision_record_label"),
-            models.Index(fields=["reviewer", "-at"], name="decision_record_reviewer"),
-            models.Index(fields=["batch"], condition=Q(batch__isnull=False), name="decision_record_batch"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.act} of item label {self.item_label_id}"
+    @property
+    def was_abstained(self) -> bool:
+        """Whether the first choice was too unsure to be given to the item."""
+        is_first = self.taxonomy.choice == Taxonomy.Choice.SINGLE and self.rank == 1
+        return is_first and self.confidence < self.taxonomy.abstain_below
 
 
 class LabelRequestQuerySet(models.QuerySet["LabelRequest"]):

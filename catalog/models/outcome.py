@@ -10,9 +10,9 @@ from django.db import models
 from django.db.models import Count, Exists, F, OuterRef, Q
 from django.db.models.functions import Cast, Coalesce, Floor, TruncDate
 
+from catalog.models.decision_record import DecisionRecord
 from catalog.models.item_label import (
     ASSIGN_FROM_CONFIDENCE,
-    DecisionRecord,
     ItemLabel,
     ItemLabelQuerySet,
     LabelRequest,

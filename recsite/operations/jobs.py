@@ -31,11 +31,13 @@ log = structlog.get_logger(__name__)
 
 # The task that runs a kind of job, by name: this app knows no other. A kind not named here is run by a command.
 TASKS = {
+    "accept_labels": "catalog.tasks.accept_labels",
     "describe_labels": "catalog.tasks.describe_labels",
+    "learn_labels": "catalog.tasks.learn_labels",
     "load_demo": "recommender.tasks.load_demo",
     "rebuild_interests": "recommender.tasks.rebuild_all_interests",
     "rebuild_statistics": "recommender.tasks.rebuild_statistics_job",
-    "learn_labels": "catalog.tasks.learn_labels",
+    "undo_decisions": "catalog.tasks.undo_decisions",
 }
 HEARTBEAT_S = 1.0
 SILENT_S = 120

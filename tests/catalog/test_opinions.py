@@ -58,14 +58,11 @@ def test_an_opinion_that_does_not_help_is_turned_down():
     assert right["fitted"] >= right["prior"]
 
 
-def test_few_decisions_leave_the_prior_and_more_move_it_more():
+def test_few_decisions_leave_the_prior():
     start, head, model, truth = _decisions(400)
     few = opinions.MIN_DECISIONS - 1
     assert opinions.fit(start[:few], head[:few], model[:few], truth[:few]) is PRIOR
-    moved = [
-        abs(np.log(opinions.fit(start[:n], head[:n], model[:n], truth[:n]).head / PRIOR.head)) for n in (30, 400)
-    ]
-    assert 0.0 < moved[0] < moved[1]
+    assert opinions.fit(start[: few + 1], head[: few + 1], model[: few + 1], truth[: few + 1]) is not PRIOR
 
 
 def test_the_margin_is_the_lead_of_the_first():
