@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from catalog import labelling, readings, review_queue, suggestions
 from catalog.asking import Work, suggest
 from catalog.models import ItemLabel, LabelHead, LabelRequest, OpinionFit, Taxonomy
+from catalog.models.item_label import LabelRequestQuerySet
 from catalog.readings import Reader
 
 log = structlog.get_logger(__name__)
@@ -32,12 +33,13 @@ def rescore(taxonomy_id: int, *, on_progress: OnProgress = nobody) -> int:
     review queue in order. Decisions stay. Returns how many items' suggestions changed."""
     taxonomy = Taxonomy.objects.get(pk=taxonomy_id)
     reader = readings.present_reader()
-    present = state(taxonomy, reader)
-    requests = LabelRequest.objects.filter(taxonomy=taxonomy).answered()
+    requests = LabelRequest.objects.filter(taxonomy=taxonomy).answered().select_related("item", "taxonomy")
     ids = list(requests.order_by("pk").values_list("pk", flat=True))
+    _read(requests, ids, taxonomy, reader)
+    present = state(taxonomy, reader)
     changed = 0
     for begin in range(0, len(ids), RESCORED_AT_ONCE):
-        batch = list(requests.filter(pk__in=ids[begin : begin + RESCORED_AT_ONCE]).select_related("item", "taxonomy"))
+        batch = list(requests.filter(pk__in=ids[begin : begin + RESCORED_AT_ONCE]))
         changed += _rescore([row for row in batch if row.text_hash == row.item.text_hash], taxonomy, reader)
         on_progress(min(begin + RESCORED_AT_ONCE, len(ids)), len(ids), f"{changed:,} changed")
     review_queue.rank(taxonomy, reader)
@@ -46,6 +48,15 @@ def rescore(taxonomy_id: int, *, on_progress: OnProgress = nobody) -> int:
     OpinionFit.objects.update_or_create(taxonomy=taxonomy, defaults={"parameters": parameters})
     log.info("labels_rescored", taxonomy=taxonomy.pk, items=len(ids), changed=changed)
     return changed
+
+
+def _read(requests: LabelRequestQuerySet, ids: Sequence[int], taxonomy: Taxonomy, reader: Reader) -> None:
+    """What the present models have not read yet, before anything is compared with what is typical of the catalog."""
+    if taxonomy.choice != Taxonomy.Choice.SINGLE:
+        return
+    for begin in range(0, len(ids), RESCORED_AT_ONCE):
+        batch = requests.filter(pk__in=ids[begin : begin + RESCORED_AT_ONCE])
+        readings.of_texts({row.item.text_hash: readings.read_text(row.item) for row in batch}, reader)
 
 
 def _rescore(batch: list[LabelRequest], taxonomy: Taxonomy, reader: Reader) -> int:

@@ -22,6 +22,14 @@ pytestmark = pytest.mark.django_db
 State = AutoAccept.State
 
 
+@pytest.fixture(autouse=True)
+def real_lot(monkeypatch):
+    """No label is drawn as an audit by chance; tests about that put the real lot back."""
+    real = auto_accept.lot
+    monkeypatch.setattr(auto_accept, "lot", lambda pk: 1.0)
+    return real
+
+
 @pytest.fixture
 def staff():
     return StaffFactory()
@@ -88,7 +96,8 @@ def test_switching_on_accepts_nothing_but_draws_the_audits_it_needs(aisle, bread
     assert not ItemLabel.objects.exclude(decision="").exists()
 
 
-def test_the_draw_depends_on_the_sites_secret_and_on_nothing_that_can_be_chosen(settings):
+def test_the_draw_depends_on_the_sites_secret_and_on_nothing_that_can_be_chosen(settings, real_lot, monkeypatch):
+    monkeypatch.setattr(auto_accept, "lot", real_lot)
     before = [auto_accept.lot(pk) for pk in range(2_000)]
     assert before == [auto_accept.lot(pk) for pk in range(2_000)]
     assert all(0.0 <= drawn < 1.0 for drawn in before)
@@ -217,7 +226,8 @@ def test_while_running_it_accepts_what_is_sure_and_says_that_nobody_looked(aisle
     assert DecisionRecord.objects.count() == 1
 
 
-def test_a_share_drawn_by_lot_stays_for_a_person(aisle, bread, staff):
+def test_a_share_drawn_by_lot_stays_for_a_person(aisle, bread, staff, real_lot, monkeypatch):
+    monkeypatch.setattr(auto_accept, "lot", real_lot)
     running(aisle, staff, bread, audit_share=0.3)
     new = [suggested(bread, confidence=0.95) for _ in range(100)]
     report = auto_accept.accept_sure(aisle.pk)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
-
+import numpy as np
 import pytest
 from django.test import Client
 from django.utils import timezone
 
-from catalog import auto_accept, tasks
+from catalog import auto_accept, label_head, tasks
+from catalog.label_head import Head
 from catalog.models import AutoAccept, ItemLabel, LabelHead, OpinionFit, Taxonomy
-from recsite.operations.errors import ConflictError
+from recsite.operations.models import Job
 from tests.catalog.opinions import decided, suggested
 from tests.factories import ApiKeyFactory, ItemLabelFactory, LabelFactory, StaffFactory, TaxonomyFactory
 from tests.pages import HTMX, assert_guarded, queries_of, shopper_client, staff_client, text_of, toast_of
@@ -39,8 +38,11 @@ def bread(aisle):
 
 
 def head(taxonomy, version, status, **fields):
+    ids = tuple(taxonomy.labels.order_by("pk").values_list("pk", flat=True))
+    none = np.zeros((len(ids), 2), dtype=np.float32)
+    weights = label_head.to_bytes(Head(none, none[:, 0]), ids)
     return LabelHead.objects.create(
-        taxonomy=taxonomy, version=version, status=status, weights=b"", model="m", decisions=60, **fields
+        taxonomy=taxonomy, version=version, status=status, weights=weights, model="m", decisions=60, **fields
     )
 
 
@@ -294,61 +296,52 @@ def test_a_chip_says_that_nobody_looked(aisle, bread):
 # ---------------------------------------------------------------- the label head
 
 
-@pytest.fixture
-def learning(monkeypatch):
-    """Stands where learning is: what it was asked, and what it answers."""
-    import catalog
-
-    module = ModuleType("catalog.learning")
-    module.asked = []
-    module.answer = None
-
-    def retrain(taxonomy_id):
-        module.asked.append(("retrain", taxonomy_id))
-        if isinstance(module.answer, Exception):
-            raise module.answer
-        return module.answer
-
-    def roll_back(head_id, *, staff):
-        module.asked.append(("roll_back", head_id))
-        LabelHead.objects.filter(status="live").update(status="retired")
-        LabelHead.objects.filter(pk=head_id).update(status="live")
-        return LabelHead.objects.get(pk=head_id)
-
-    module.retrain, module.roll_back = retrain, roll_back
-    monkeypatch.setitem(sys.modules, "catalog.learning", module)
-    monkeypatch.setattr(catalog, "learning", module, raising=False)
-    return module
-
-
-def test_training_now_says_what_came_of_it(aisle, learning):
+def test_training_now_is_a_job_and_needs_decisions(aisle, bread):
     client = staff_client()
     address = "/taxonomies/aisle/heads/"
-    assert "Too few decisions" in toast_of(client.post(address, {"act": "train"}, headers=HTMX))["message"]
-    learning.answer = head(aisle, 1, "refused")
-    assert "is not better" in toast_of(client.post(address, {"act": "train"}, headers=HTMX))["message"]
-    learning.answer = ConflictError("It is being trained already; wait a minute.")
     toast = toast_of(client.post(address, {"act": "train"}, headers=HTMX))
-    assert (toast["message"], toast["kind"]) == ("It is being trained already; wait a minute.", "danger")
-    assert learning.asked == [("retrain", aisle.pk)] * 3
+    assert (toast["kind"], Job.objects.count()) == ("danger", 0)
+    assert "decisions about 0 items; training takes 10" in toast["message"]
+    for _ in range(10):
+        decided(bread, right=True, confidence=0.9)
+    assert "Training has begun" in toast_of(client.post(address, {"act": "train"}, headers=HTMX))["message"]
+    job = Job.objects.get()
+    assert (job.kind, job.parameters, job.status) == ("learn_labels", {"taxonomy": aisle.pk, "train": True}, "queued")
 
 
-def test_rolling_back_can_be_undone(aisle, learning):
+def test_rolling_back_can_be_undone(aisle, bread):
     first, second = head(aisle, 1, "retired"), head(aisle, 2, "live")
     client = staff_client()
     toast = toast_of(client.post("/taxonomies/aisle/heads/", {"act": "roll_back", "head": str(first.pk)}, headers=HTMX))
     assert toast["message"] == "Version 1 is live."
+    assert statuses(aisle) == {1: "live", 2: "retired"}
     client.post(toast["undo"]["url"], toast["undo"]["values"], headers=HTMX)
-    assert learning.asked == [("roll_back", first.pk), ("roll_back", second.pk)]
+    assert statuses(aisle) == {1: "retired", 2: "live"}
+    assert [job.parameters["train"] for job in Job.objects.order_by("pk")] == [False, False]
+    assert second.pk == LabelHead.objects.live(aisle.pk).pk
 
 
-def test_a_version_of_another_taxonomy_is_not_found(aisle, learning):
+def test_a_version_for_other_labels_does_not_go_live(aisle, bread):
+    old = head(aisle, 1, "retired")
+    LabelFactory(taxonomy=aisle, name="Cakes", path="Cakes")
+    toast = toast_of(
+        staff_client().post("/taxonomies/aisle/heads/", {"act": "roll_back", "head": str(old.pk)}, headers=HTMX)
+    )
+    assert "was trained for other labels" in toast["message"]
+    assert (statuses(aisle), Job.objects.count()) == ({1: "retired"}, 0)
+
+
+def statuses(taxonomy):
+    return dict(LabelHead.objects.filter(taxonomy=taxonomy).values_list("version", "status"))
+
+
+def test_a_version_of_another_taxonomy_is_not_found(aisle):
     other = head(TaxonomyFactory(), 1, "retired")
     client = staff_client()
     for key in (str(other.pk), "x", "²", "9" * 30, ""):
         response = client.post("/taxonomies/aisle/heads/", {"act": "roll_back", "head": key}, headers=HTMX)
         assert response.status_code == 404
-    assert learning.asked == []
+    assert LabelHead.objects.get(pk=other.pk).status == "retired"
 
 
 # ---------------------------------------------------------------- the API

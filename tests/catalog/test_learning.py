@@ -1,0 +1,268 @@
+"""What decisions teach: versions of a head, weights of opinions, labels said anew; and the order of the queue."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from django.utils import timezone
+
+from catalog import labelling, learning, readings, rescoring, review, review_queue, tasks
+from catalog.models import ItemLabel, LabelHead, LabelRequest, Lease, OpinionFit, Taxonomy
+from catalog.readings import Reader
+from recsite.operations.errors import ConflictError, InvalidInputError
+from recsite.operations.models import Job
+from tests.catalog.shelves import current, dairy_lover, drain, make_item, make_taxonomy, told
+from tests.factories import StaffFactory
+from tests.fakes import FakeEmbedder
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def models(monkeypatch, embedder: FakeEmbedder):
+    """The fake embedder alone, and nothing remembered of another test's catalog."""
+    monkeypatch.setattr(readings, "get_embedder", lambda: embedder)
+    monkeypatch.setattr(readings, "get_label_embedder", lambda: None)
+    monkeypatch.setattr(learning, "get_label_embedder", lambda: None)
+    readings.forget()
+
+
+def shelf(n: int, word: str, prefix: str) -> list:
+    """Items that say `word` and bread in equal parts, and a word of their own."""
+    items = [make_item(f"{prefix}-{place}", f"bread {word} extra{prefix}{place}") for place in range(n)]
+    labelling.request_labels([item.pk for item in items])
+    return items
+
+
+def decide(items, taxonomy: Taxonomy, label_name: str, staff) -> None:
+    label = taxonomy.labels.get(name=label_name)
+    for item in items:
+        review.correct(current(item, taxonomy)[0].pk, label.pk, reviewer=staff)
+
+
+def test_decisions_about_some_items_change_the_labels_of_others_like_them(embedder):
+    taxonomy, staff = make_taxonomy(), StaffFactory()
+    reviewed, others = shelf(12, "tofu", "a"), shelf(6, "tofu", "b")
+    plain = make_item("plain", "bread rolls")
+    labelling.request_labels([plain.pk])
+    drain(embedder=embedder)
+    assert {told(item)[0][0] for item in others} == {"Bakery"}
+    decide(reviewed, taxonomy, "Dairy", staff)
+    head = learning.retrain(taxonomy.pk)
+    assert (head.version, head.status, head.decisions) == (1, "live", 12)
+    assert head.report["held_out"] == 12
+    assert (head.report["live_accuracy"], head.report["new_accuracy"]) == (0.0, 1.0)
+    assert head.reason == "Live: 100% against 0% right on 12 decisions that neither had seen."
+    assert {told(item)[0] for item in others} == {("Dairy", "head", True)}
+    assert {current(item)[0].model for item in others} == {"fake-embedder, head 1"}
+    assert told(plain)[0][0] == "Bakery"
+    # What was said before is kept beside it, and the decisions are as they were.
+    assert ItemLabel.objects.filter(item=others[0], superseded_at__isnull=False).count() == 3
+    assert {row.decision for item in reviewed for row in current(item) if row.decision} == {"corrected"}
+
+
+def test_too_few_decisions_train_nothing(embedder):
+    taxonomy, staff = make_taxonomy(), StaffFactory()
+    items = shelf(learning.MIN_DECISIONS - 1, "tofu", "a")
+    drain(embedder=embedder)
+    decide(items, taxonomy, "Dairy", staff)
+    assert learning.retrain(taxonomy.pk) is None
+    assert not LabelHead.objects.exists()
+    with pytest.raises(InvalidInputError, match="decisions about 9 items; training takes 10"):
+        learning.request_training(taxonomy.pk, staff=staff)
+    assert not Job.objects.exists()
+
+
+def test_a_version_that_is_not_better_is_kept_but_never_live(embedder):
+    taxonomy, staff = make_taxonomy(), StaffFactory()
+    items = [make_item(f"m-{place}", f"milk cheese m{place}") for place in range(12)]
+    labelling.request_labels([item.pk for item in items])
+    drain(embedder=embedder)
+    review.accept([current(item)[0].pk for item in items], reviewer=staff)
+    head = learning.retrain(taxonomy.pk)
+    assert (head.status, head.went_live_at, head.report["difference"]) == ("refused", None, 0.0)
+    assert head.reason.startswith("Not live, for it is not better: 100% against 100% right on 12 decisions")
+    assert {told(item)[0][1] for item in items} == {"embedding"}
+    with pytest.raises(ConflictError, match="since version 1 was trained"):
+        learning.retrain(taxonomy.pk)
+
+
+def test_the_live_version_is_compared_on_decisions_made_since_it_was_trained(embedder):
+    taxonomy, staff = make_taxonomy(), StaffFactory()
+    first, second = shelf(12, "tofu", "a"), shelf(4, "seitan", "b")
+    drain(embedder=embedder)
+    decide(first, taxonomy, "Dairy", staff)
+    learning.retrain(taxonomy.pk)
+    decide(second, taxonomy, "Snacks", staff)
+    head = learning.retrain(taxonomy.pk)
+    assert (head.version, head.decisions, head.report["held_out"]) == (2, 16, 4)
+    assert dict(LabelHead.objects.values_list("version", "status")) == {1: "retired", 2: "live"}
+
+
+def test_rolling_back_makes_a_version_live_and_a_job_says_labels_anew(embedder):
+    taxonomy, staff = make_taxonomy(), StaffFactory()
+    reviewed, other = shelf(12, "tofu", "a"), shelf(1, "tofu", "b")[0]
+    drain(embedder=embedder)
+    decide(reviewed, taxonomy, "Dairy", staff)
+    learning.retrain(taxonomy.pk)
+    more = shelf(12, "tofu", "c")
+    drain(embedder=embedder)
+    decide(more, taxonomy, "Snacks", staff)
+    learning.retrain(taxonomy.pk)
+    head = learning.roll_back(LabelHead.objects.get(version=1).pk, staff=staff)
+    assert (head.status, head.reason) == ("live", f"Live again: {staff.get_username()} rolled back to it.")
+    assert LabelHead.objects.live(taxonomy.pk).version == 1
+    job = Job.objects.get()
+    tasks.learn_labels.apply(args=(job.pk,))
+    job.refresh_from_db()
+    assert job.status == "succeeded"
+    assert told(other)[0][0] == "Dairy"
+
+
+def test_the_language_model_is_not_asked_again_and_its_opinion_is_kept(embedder):
+    taxonomy, staff = make_taxonomy(), StaffFactory()
+    mixed = [make_item(f"mix-{place}", f"milk bread mix{place}") for place in range(14)]
+    labelling.request_labels([item.pk for item in mixed])
+    model = dairy_lover()
+    drain(embedder=embedder, chat_model=model)
+    asked, opinion = len(model.prompts), current(mixed[13])[0].opinions["language_model"]
+    decide(mixed[:12], taxonomy, "Bakery", staff)
+    learning.retrain(taxonomy.pk)
+    last = current(mixed[13])[0]
+    assert len(model.prompts) == asked
+    assert last.opinions["language_model"] == opinion
+    assert (last.label.name, last.source, last.model) == ("Bakery", "language_model", "fake-chat")
+
+
+def test_learning_begins_by_itself_after_enough_decisions(embedder, monkeypatch):
+    monkeypatch.setattr(learning, "EVERY_DECISIONS", 12)
+    taxonomy, staff = make_taxonomy(), StaffFactory()
+    items = shelf(14, "tofu", "a")
+    assert learning.is_due() is False  # nothing is labelled yet
+    drain(embedder=embedder)
+    assert learning.is_due() is True
+    assert learning.learn() == 1  # in order, for the first time
+    assert learning.is_due() is False
+    decide(items[:11], taxonomy, "Dairy", staff)
+    assert learning.is_due() is False
+    decide(items[11:12], taxonomy, "Dairy", staff)
+    assert learning.decisions_since_training(taxonomy.pk) == 12
+    assert learning.is_due() is True
+    tasks.learn.apply()
+    assert LabelHead.objects.live(taxonomy.pk).version == 1
+    assert (learning.is_due(), learning.learn()) == (False, 0)
+    assert not Lease.objects.is_taken(tasks.LEARNING)
+
+
+def test_what_was_not_better_is_not_trained_again_before_more_is_decided(embedder, monkeypatch):
+    monkeypatch.setattr(learning, "EVERY_DECISIONS", 10)
+    taxonomy, staff = make_taxonomy(), StaffFactory()
+    items = [make_item(f"m-{place}", f"milk cheese m{place}") for place in range(12)]
+    labelling.request_labels([item.pk for item in items])
+    drain(embedder=embedder)
+    review.accept([current(item)[0].pk for item in items], reviewer=staff)
+    learning.learn()
+    assert LabelHead.objects.get().status == "refused"
+    assert learning.learn() == 0
+    assert taxonomy.heads.count() == 1
+
+
+def test_saying_anew_changes_nothing_where_nothing_was_learned(embedder):
+    taxonomy = make_taxonomy()
+    shelf(5, "tofu", "a")
+    drain(embedder=embedder)
+    before = list(ItemLabel.objects.order_by("pk").values_list("pk", "confidence", "superseded_at"))
+    assert rescoring.rescore(taxonomy.pk) == 0
+    assert list(ItemLabel.objects.order_by("pk").values_list("pk", "confidence", "superseded_at")) == before
+    assert OpinionFit.objects.get().parameters["scored"] == {"reader": "fake-embedder", "texts": 5, "head": 0}
+
+
+def test_a_larger_model_that_appears_later_has_everything_read_and_said_anew(embedder, monkeypatch):
+    taxonomy = make_taxonomy()
+    items = shelf(5, "tofu", "a")
+    drain(embedder=embedder)
+    learning.learn()
+    larger = FakeEmbedder()
+    larger.name = "larger"
+    for module in (readings, learning):
+        monkeypatch.setattr(module, "get_label_embedder", lambda: larger)
+    assert learning.is_due() is True
+    learning.learn()
+    assert OpinionFit.objects.get(taxonomy=taxonomy).parameters["scored"]["reader"] == "fake-embedder+larger"
+    assert set(readings.stored([item.text_hash for item in items], Reader(embedder, larger))) == {
+        item.text_hash for item in items
+    }
+    assert learning.is_due() is False
+
+
+def test_several_choices_learn_each_label_by_itself(embedder):
+    taxonomy, staff = make_taxonomy(choice=Taxonomy.Choice.MULTIPLE), StaffFactory()
+    items = [make_item(f"t-{place}", f"milk tofu t{place}") for place in range(14)]
+    labelling.request_labels([item.pk for item in items])
+    drain(embedder=embedder)
+    snacks = {item.pk: next(row for row in current(item) if row.label.name == "Snacks") for item in items}
+    assert max(row.confidence for row in snacks.values()) < 0.1
+    review.accept([snacks[item.pk].pk for item in items[:12]], reviewer=staff)
+    learning.retrain(taxonomy.pk)
+    after = next(row for row in current(items[13]) if row.label.name == "Snacks")
+    assert after.confidence > 5 * snacks[items[13].pk].confidence
+
+
+# ---------------------------------------------------------------- the queue's order
+
+
+def test_the_queue_begins_where_one_decision_settles_most_doubt():
+    axes = np.eye(3, dtype=np.float32)
+    many, few = np.tile(axes[0], (5, 1)), np.tile(axes[1], (2, 1))
+    vectors = np.vstack([few, many, axes[2:3]]).astype(np.float32)
+    order, gains = review_queue.gains(vectors, np.full(8, 0.5, dtype=np.float32), axes[:0], n=3)
+    assert order.tolist() == [2, 0, 7]
+    assert gains.tolist() == [2.5, 1.0, 0.5]
+    # What was decided covers its like; what is sure gains nothing.
+    order, gains = review_queue.gains(vectors, np.array([0, 0, 1, 1, 1, 1, 1, 1], dtype=np.float32), axes[:1], n=1)
+    assert (order.tolist(), gains.tolist()) == ([7], [1.0])
+
+
+def test_gains_are_written_and_popular_items_come_first(embedder):
+    from catalog.models import ItemPopularity
+
+    taxonomy = make_taxonomy()
+    quiet, loud = make_item("quiet", "bread milk quiet"), make_item("loud", "chips milk loud")
+    labelling.request_labels([quiet.pk, loud.pk])
+    drain(embedder=embedder)
+    ItemPopularity.objects.create(item=loud, share=1.0)
+    assert review_queue.rank(taxonomy, Reader(embedder)) == 2
+    gains = {row.item_id: row.gain for row in ItemLabel.objects.awaiting_review()}
+    assert gains[loud.pk] > 1.5 * gains[quiet.pk] > 0.0
+
+
+def test_an_audit_waits_among_the_first_though_it_is_sure(embedder):
+    taxonomy = make_taxonomy()
+    shelf(6, "milk", "a")
+    sure = make_item("sure", "milk cheese butter")
+    labelling.request_labels([sure.pk])
+    drain(embedder=embedder)
+    review_queue.rank(taxonomy, Reader(embedder))
+    place = list(ItemLabel.objects.awaiting_review().order_by("-gain", "pk").values_list("item_id", flat=True))
+    assert place[-1] == sure.pk
+    ItemLabel.objects.filter(item=sure, rank=1).update(is_audit=True)
+    review_queue.rank(taxonomy, Reader(embedder))
+    gains = dict(ItemLabel.objects.awaiting_review().values_list("item_id", "gain"))
+    assert gains[sure.pk] in [gain for item, gain in gains.items() if item != sure.pk] or gains[sure.pk] > min(
+        gains.values()
+    )
+
+
+def test_what_is_too_unsure_is_withheld_and_waits_for_review(embedder):
+    taxonomy = make_taxonomy(abstain_below=0.9)
+    item = make_item("mix", "milk bread")
+    labelling.request_labels([item.pk])
+    drain(embedder=embedder)
+    first = current(item)[0]
+    assert (first.is_assigned, first.is_abstained) == (False, True)
+    assert list(ItemLabel.objects.awaiting_review()) == [first]
+    assert not ItemLabel.objects.effective().exists()
+    assert LabelRequest.objects.get().updated_at > timezone.now() - timedelta(minutes=1)
+    assert taxonomy.item_labels.filter(is_abstained=True).count() == 1
