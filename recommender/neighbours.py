@@ -55,6 +55,7 @@ def rebuild_statistics(*, on_progress: OnProgress | None = None) -> int:
     with transaction.atomic():
         Neighbour.objects.lock_rebuild()
         ItemStatistics.objects.replace_all(_statistics(pairs, item_ids, items, ages_days), built_at=read_at)
+        ItemStatistics.objects.tell_catalog()
         Neighbour.objects.replace_all(_neighbour_rows(found, item_ids), built_at=read_at)
     report(3, 3, "Statistics and neighbours are current")
     log.info(

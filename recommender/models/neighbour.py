@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from django.db import connection, models
+from django.db import connection, models, transaction
 
 from catalog.models import Item, ItemLabel
 
@@ -98,6 +98,18 @@ class Neighbour(models.Model):
 
 
 class ItemStatisticsQuerySet(models.QuerySet["ItemStatistics"]):
+    def tell_catalog(self) -> None:
+        """Writes each item's popularity where the review queue looks: 0..1 of the most popular, logarithmic."""
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("DELETE FROM catalog_itempopularity")
+            cursor.execute(
+                """
+                INSERT INTO catalog_itempopularity (item_id, share)
+                SELECT item_id, ln(1 + popularity) / max(ln(1 + popularity)) OVER ()
+                FROM recommender_itemstatistics WHERE popularity > 0
+                """
+            )
+
     def most_popular(self, n: int, *, without: Sequence[int] = ()) -> list[int]:
         """Ids of the n most popular items that may be shown."""
         with connection.cursor() as cursor:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from catalog.models import ItemPopularity
 from recommender import neighbours
 from recommender.models import Event, ItemStatistics, Neighbour
 from recsite.operations.errors import NotFoundError
@@ -45,6 +46,20 @@ def test_statistics_count_each_user_once_and_fade_with_time():
     assert found.popularity == pytest.approx(1.25, abs=1e-4)
     assert ItemStatistics.objects.get(item=other).popularity == pytest.approx(0.5, abs=1e-4)
     assert found.last_event_at == Event.objects.filter(item=item).order_by("-occurred_at").first().occurred_at
+
+
+def test_the_review_queue_is_told_how_popular_items_are():
+    much, little, never = ItemFactory(), ItemFactory(), ItemFactory()
+    for _ in range(3):
+        take(EndUserFactory(), much)
+    take(EndUserFactory(), little)
+    neighbours.rebuild_statistics()
+    told = dict(ItemPopularity.objects.values_list("item_id", "share"))
+    assert told == {much.pk: pytest.approx(1.0), little.pk: pytest.approx(0.5, abs=1e-3)}
+    Event.objects.all().delete()
+    neighbours.rebuild_statistics()
+    assert not ItemPopularity.objects.exists()
+    assert never.pk not in told
 
 
 def test_what_was_given_back_or_only_shown_counts_for_nothing():
