@@ -202,8 +202,9 @@ def _after_reviews(case: Case, run: _Run, *, reviews: int, seed: int) -> dict[st
     """
     decided: list[int] = []
     labelled, classifier = run.labelled, run.classifier
-    while len(decided) < min(reviews, len(case.texts) - 1):
-        new = _next(run, labelled, decided, n=min(learning.EVERY_DECISIONS, reviews - len(decided)))
+    wanted = min(reviews, len(case.texts) - 1)
+    while len(decided) < wanted:
+        new = _next(run, labelled, decided, n=min(learning.EVERY_DECISIONS, wanted - len(decided)))
         if not new:
             break
         decided += new
