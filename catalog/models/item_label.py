@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
@@ -39,6 +40,18 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
             .filter(is_assigned=True)
             .annotate(effective_label_id=Coalesce(F("final_label_id"), F("label_id")))
         )
+
+    def naming(self, label_ids: Iterable[int]) -> ItemLabelQuerySet:
+        """Current ones that suggest one of these labels, or were decided to be one, whether the item has it or not."""
+        wanted = list(label_ids)
+        return self.current().filter(Q(label_id__in=wanted) | Q(final_label_id__in=wanted))
+
+    def decided(self) -> ItemLabelQuerySet:
+        return self.exclude(decision="")
+
+    def settling(self) -> ItemLabelQuerySet:
+        """Current decisions that say which label an item has; after one, a taxonomy of one choice asks no more."""
+        return self.current().filter(decision__in=[ItemLabel.Decision.ACCEPTED, ItemLabel.Decision.CORRECTED])
 
     def carrying(self, labels: models.QuerySet[Label]) -> ItemLabelQuerySet:
         """Those that give their item one of `labels`."""
@@ -86,8 +99,10 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
 
     def with_names(self) -> ItemLabelQuerySet:
         """For display: taxonomy by taxonomy, surest first, with every name that a chip shows."""
-        return self.select_related("label", "final_label", "taxonomy", "reviewer").order_by(
-            "taxonomy__position", "taxonomy_id", "rank", "id"
+        return (
+            self.select_related("label", "final_label", "taxonomy", "reviewer")
+            .prefetch_related("label__names", "final_label__names")
+            .order_by("taxonomy__position", "taxonomy_id", "rank", "id")
         )
 
     def count_by_label(self) -> dict[int, int]:
@@ -242,6 +257,10 @@ class LabelRequestQuerySet(models.QuerySet["LabelRequest"]):
     def locked(self) -> LabelRequestQuerySet:
         """Locked until the transaction ends, always in the same order."""
         return self.select_for_update(of=("self",)).order_by("pk")
+
+    def numbered(self, ids: Iterable[int]) -> LabelRequestQuerySet:
+        """Those with these ids, however many: they travel as one array."""
+        return self.filter(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [list(ids)]))
 
 
 class LabelRequest(models.Model):
