@@ -10,9 +10,11 @@ import structlog
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from catalog import embedding, labelling
 from catalog.models import Item, LabelRequest, Lease
+from recsite.operations import jobs
 
 log = structlog.get_logger(__name__)
 
@@ -21,6 +23,8 @@ LEASE_S = 60.0
 LEASE = "label_waiting_items"
 SWEPT_AT_ONCE = 512
 SWEEP_EVERY_S = 30
+FOLLOWED_S = 10.0
+FOLLOWED_AGAIN_AFTER_S = 2
 # What was written within this time still has its own bell on the way.
 LEFT_BEHIND_AFTER = timedelta(seconds=60)
 
@@ -82,3 +86,30 @@ def sweep() -> None:
         embed_items.apply_async((ids,), expires=SWEEP_EVERY_S)
     if LabelRequest.objects.waiting().unclaimed().exists() and not Lease.objects.is_taken(LEASE):
         label_waiting_items.apply_async(expires=SWEEP_EVERY_S)
+
+
+@shared_task
+def import_taxonomy(job_id: int) -> None:
+    from catalog import taxonomy_import_jobs
+
+    with jobs.running(job_id) as progress:
+        if progress is not None:
+            taxonomy_import_jobs.run(progress)
+
+
+@shared_task
+def relabel_items(job_id: int, goes_on: bool = False) -> None:
+    """Tell for some seconds how far the job's items are, then queue itself again, so that others get their turn."""
+    from catalog import relabelling
+
+    is_over = True
+    with jobs.running(job_id, goes_on=goes_on) as progress:
+        if progress is not None:
+            is_over = relabelling.follow(progress, seconds=FOLLOWED_S)
+            if not is_over:
+                raise jobs.JobPaused
+    if not is_over:
+        try:
+            relabel_items.apply_async((job_id, True), countdown=FOLLOWED_AGAIN_AFTER_S)
+        except OperationalError as error:  # silent from now on, so the sweep takes it up again
+            log.warning("bell_not_rung", task="relabel_items", job=job_id, reason=str(error))

@@ -31,9 +31,11 @@ log = structlog.get_logger(__name__)
 
 # The task that runs a kind of job, by name: this app knows no other. A kind not named here is run by a command.
 TASKS = {
+    "import_taxonomy": "catalog.tasks.import_taxonomy",
     "load_demo": "recommender.tasks.load_demo",
     "rebuild_interests": "recommender.tasks.rebuild_all_interests",
     "rebuild_statistics": "recommender.tasks.rebuild_statistics_job",
+    "relabel_items": "catalog.tasks.relabel_items",
 }
 HEARTBEAT_S = 1.0
 SILENT_S = 120
@@ -41,6 +43,10 @@ SILENT_S = 120
 
 class JobCancelled(Exception):  # noqa: N818  (control flow, not an error)
     """Staff asked for the job to stop, or it was given to another worker; raised at the next report of progress."""
+
+
+class JobPaused(Exception):  # noqa: N818  (control flow, not an error)
+    """Enough for one task: the job stays running, and another task takes it up with `goes_on`."""
 
 
 class Progress:
@@ -95,24 +101,34 @@ def create(kind: str, title: str, *, parameters: dict[str, Any] | None = None, s
 
 
 @contextmanager
-def running(job_id: int) -> Iterator[Progress | None]:
-    """Claim the job, run the block, record how it ended. Yields None where there is nothing to run."""
+def running(job_id: int, *, goes_on: bool = False) -> Iterator[Progress | None]:
+    """Claim the job, run the block, record how it ended. Yields None where there is nothing to run.
+
+    goes_on: take up a job that an earlier task left running by raising JobPaused.
+    """
     with transaction.atomic():
-        job = Job.objects.select_for_update().filter(pk=job_id, status=Job.Status.QUEUED).first()
+        wanted = Job.Status.RUNNING if goes_on else Job.Status.QUEUED
+        job = Job.objects.select_for_update().filter(pk=job_id, status=wanted).first()
         if job is not None:
             now = timezone.now()
-            job.status = Job.Status.RUNNING
-            job.started_at = job.heartbeat_at = now
-            job.attempts += 1
-            job.error = ""
+            job.heartbeat_at = now
+            if not goes_on:
+                job.status = Job.Status.RUNNING
+                job.started_at = now
+                job.attempts += 1
+                job.error = ""
             job.save()
     if job is None:
         yield None
         return
     progress = Progress(job)
-    log.info("job_started", job=job.pk, kind=job.kind)
+    if not goes_on:
+        log.info("job_started", job=job.pk, kind=job.kind)
     try:
         yield progress
+    except JobPaused:
+        # A task that ended as it should proves that workers live, so only losses in a row count against the job.
+        _this_run(job).update(heartbeat_at=timezone.now(), attempts=1)
     except JobCancelled:
         _finish(job, Job.Status.CANCELLED)
     except RecsiteError as error:
