@@ -31,6 +31,8 @@ PLACES = {
     "home": "home",
     "catalog": "catalog",
     "item": "catalog",
+    "taxonomies": "catalog",
+    "taxonomy": "catalog",
     "users": "users",
     "user": "users",
     "jobs": "operations",
