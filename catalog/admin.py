@@ -1,4 +1,4 @@
-"""The catalog in the admin: items, taxonomies and labels. The review list is in `catalog.review_admin`."""
+"""The catalog in the admin: items. The review list is in `catalog.review_admin`, labels in `catalog.taxonomy_admin`."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db import models
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
-from catalog import review_admin, taxonomies
+from catalog import review_admin, taxonomy_admin
 from catalog.item_rows import FIELDS
 from catalog.items import set_hidden, upsert_items
-from catalog.models import Item, ItemLabel, Label, Taxonomy
+from catalog.models import Item, ItemLabel
 from recsite.operations.errors import InvalidInputError
-from recsite.operations.model_admin import PageAdmin, chip, chips, link, meter, number, titled, when
+from recsite.operations.model_admin import PageAdmin, chip, chips, meter, number, titled, when
 
-__all__ = ["review_admin"]
+__all__ = ["review_admin", "taxonomy_admin"]
 
 
 class ItemForm(forms.ModelForm):
@@ -199,94 +198,3 @@ class ItemAdmin(PageAdmin):
     def show(self, request: HttpRequest, queryset: QuerySet[Item]) -> None:
         changed = set_hidden(list(queryset.values_list("pk", flat=True)), hidden=False)
         self.message_user(request, f"{changed} shown again.", messages.SUCCESS)
-
-
-@admin.register(Taxonomy)
-class TaxonomyAdmin(PageAdmin):
-    list_display = ("name", "slug", "choice", "shown_labels", "shown_active", "position")
-    search_fields = ("name", "slug")
-    prepopulated_fields = {"slug": ["name"]}
-    actions = ("label_anew",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Taxonomy]:
-        return Taxonomy.objects.annotate(labels_count=Count("labels", filter=Q(labels__is_deprecated=False))).order_by(
-            "position", "id"
-        )
-
-    @display(description="Labels")
-    def shown_labels(self, taxonomy: Any) -> SafeString:
-        address = f"{reverse('admin:catalog_label_changelist')}?taxonomy__id__exact={taxonomy.pk}"
-        return link(address, f"{taxonomy.labels_count:,} labels")
-
-    @display(description="Active", boolean=True, ordering="is_active")
-    def shown_active(self, taxonomy: Taxonomy) -> bool:
-        return taxonomy.is_active
-
-    @admin.action(description="Label every item anew", permissions=["change"])
-    def label_anew(self, request: HttpRequest, queryset: QuerySet[Taxonomy]) -> None:
-        items = taxonomies.ask_for_labels(list(queryset.values_list("pk", flat=True)))
-        self.message_user(request, f"{items:,} items wait to be labelled; decisions of staff stay.", messages.SUCCESS)
-
-
-class LabelForm(forms.ModelForm):
-    class Meta:
-        model = Label
-        fields = ["taxonomy", "parent", "name", "description", "icon", "position", "is_deprecated"]
-
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        if not self.errors:
-            try:
-                taxonomies.check_label(
-                    self.instance,
-                    # Fixed once the label exists, so then it is no field of the form.
-                    taxonomy=cleaned.get("taxonomy") or self.instance.taxonomy,
-                    parent=cleaned.get("parent"),
-                    name=cleaned["name"],
-                )
-            except InvalidInputError as error:
-                self.add_error(None, error.message)
-        return cleaned
-
-
-@admin.register(Label)
-class LabelAdmin(PageAdmin):
-    form = LabelForm
-    list_display = ("shown_path", "taxonomy", "shown_description", "icon", "shown_items", "shown_state")
-    list_filter = ("taxonomy", "is_deprecated")
-    list_select_related = ("taxonomy",)
-    search_fields = ("path", "description")
-    autocomplete_fields = ("parent",)
-    ordering = ("taxonomy", "position", "id")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Label]:
-        return Label.objects.with_item_counts()
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Label | None = None) -> tuple[str, ...]:
-        return () if obj is None else ("taxonomy",)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Label | None = None) -> bool:
-        """Its suggestions and decisions would go with it; a label is deprecated instead."""
-        return False
-
-    def save_model(self, request: HttpRequest, obj: Label, form: Any, change: bool) -> None:
-        taxonomies.save_label(obj)
-
-    @display(description="Label", ordering="path")
-    def shown_path(self, label: Label) -> SafeString:
-        above, _, name = label.path.rpartition(taxonomies.SEPARATOR)
-        return format_html(
-            '<span class="rs-sub">{}</span><span class="rs-title">{}</span>', f"{above} > " if above else "", name
-        )
-
-    @display(description="What belongs here")
-    def shown_description(self, label: Label) -> SafeString:
-        return format_html('<span class="rs-wrap" style="display:block">{}</span>', label.description or "–")
-
-    @display(description="Items")
-    def shown_items(self, label: Any) -> SafeString:
-        return number(f"{label.items_count:,}")
-
-    @display(description="State", ordering="is_deprecated")
-    def shown_state(self, label: Label) -> SafeString:
-        return chip("Deprecated", "warn") if label.is_deprecated else chip("In use", "quiet")

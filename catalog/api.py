@@ -1,4 +1,4 @@
-"""The catalog's API: items in and out, taxonomies out."""
+"""The catalog's API: items in and out; taxonomies are in `catalog.taxonomy_api`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 
 from catalog import serializers
 from catalog.items import UpsertReport, hide, upsert_items
-from catalog.models import Item, ItemLabel, Label, Taxonomy
+from catalog.models import Item, ItemLabel, Label
 from recsite.operations.errors import NotFoundError
 
 MAX_ITEMS = 1000
@@ -150,17 +150,6 @@ class ItemDetail(APIView):
             rejection = report.rejected[0]
             raise exceptions.ValidationError({rejection.field or "non_field_errors": [rejection.message]})
         return report
-
-
-class TaxonomyList(generics.ListAPIView[Taxonomy]):
-    serializer_class = serializers.TaxonomyOutput
-
-    def get_queryset(self) -> QuerySet[Taxonomy]:
-        return Taxonomy.objects.prefetch_related("labels").order_by("position", "id")
-
-    @extend_schema(summary="List taxonomies with their labels", operation_id="taxonomies_list")
-    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return super().get(request, *args, **kwargs)
 
 
 def _report_body(report: UpsertReport) -> dict[str, Any]:

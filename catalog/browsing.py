@@ -11,10 +11,11 @@ from django.db.models import F, Max, OuterRef, QuerySet, Subquery
 from django.http import QueryDict
 from django.utils.translation import gettext, gettext_lazy
 
-from catalog.models import Item, ItemLabel, Label
+from catalog.models import Item, ItemLabel, Label, Taxonomy
 from catalog.models.item import ItemQuerySet
 
 BRANDS_SHOWN = 12
+LABELS_SHOWN = 60
 SORTS: Mapping[str, object] = {
     "title": gettext_lazy("Title, A to Z"),
     "price": gettext_lazy("Price, low to high"),
@@ -113,9 +114,8 @@ def items_for(browse: Browse, chosen: Mapping[int, list[int]] | None = None) -> 
     if browse.q:
         items = Item.objects.search_loosely(browse.q) if browse.is_loose else Item.objects.search(browse.q)
     for labels in (chosen if chosen is not None else _by_taxonomy(browse.labels)).values():
-        items = items.filter(
-            pk__in=ItemLabel.objects.all().carrying(Label.objects.filter(pk__in=labels)).values("item_id")
-        )
+        below = Label.objects.filter(pk__in=Label.objects.all().ids_within(labels))
+        items = items.filter(pk__in=ItemLabel.objects.all().carrying(below).values("item_id"))
     if browse.brands:
         items = items.filter(brand__in=browse.brands)
     if browse.stock:
@@ -155,33 +155,39 @@ def _by_taxonomy(label_ids: tuple[int, ...]) -> dict[int, list[int]]:
 
 def facets_for(browse: Browse) -> tuple[Facet, ...]:
     """What the view can be narrowed by. Counts say what choosing an option would give, its own facet set aside."""
-    labels = list(
-        Label.objects.filter(taxonomy__is_active=True)
-        .select_related("taxonomy")
-        .order_by("taxonomy__position", "taxonomy_id", "position", "id")
-    )
-    chosen = {
-        taxonomy: own
-        for taxonomy in dict.fromkeys(label.taxonomy_id for label in labels)
-        if (own := [label.pk for label in labels if label.taxonomy_id == taxonomy and label.pk in browse.labels])
-    }
+    chosen = _by_taxonomy(browse.labels)
     matching = items_for(browse, chosen)
     shared = _count_by_label(matching)
-    counts = dict.fromkeys((label.taxonomy_id for label in labels), shared)
+    counts: dict[int, Mapping[int, int]] = {}
     for taxonomy in chosen:
         others = {other: own for other, own in chosen.items() if other != taxonomy}
         counts[taxonomy] = _count_by_label(items_for(browse, others))
+    named = {*shared, *browse.labels, *(label for of_taxonomy in counts.values() for label in of_taxonomy)}
+    labels = (
+        Label.objects.filter(pk__in=named, taxonomy__is_active=True)
+        .select_related("taxonomy")
+        .with_every_name()
+        .order_by("taxonomy__position", "taxonomy_id", "position", "id")
+    )
+    by_taxonomy: dict[Taxonomy, list[Label]] = defaultdict(list)
+    for label in labels:
+        by_taxonomy[label.taxonomy].append(label)
     facets: list[Facet] = []
-    for taxonomy, of_taxonomy in counts.items():
-        own_labels = [label for label in labels if label.taxonomy_id == taxonomy]
+    for taxonomy_of, own_labels in by_taxonomy.items():
+        of_taxonomy = counts.get(taxonomy_of.pk, shared)
         options = [
-            Option(str(label.pk), label.name, of_taxonomy.get(label.pk, 0), label.pk in browse.labels, label.icon)
+            Option(
+                str(label.pk), label.shown_name(), of_taxonomy.get(label.pk, 0), label.pk in browse.labels, label.icon
+            )
             for label in own_labels
             if of_taxonomy.get(label.pk) or label.pk in browse.labels
         ]
+        # Of thousands of labels those with most items; the others are found through the taxonomy's page.
+        options.sort(key=lambda option: (not option.is_chosen, -(option.count or 0), option.name))
+        options = options[: max(LABELS_SHOWN, sum(option.is_chosen for option in options))]
         options.sort(key=lambda option: (-(option.count or 0), option.name))
         if options:
-            facets.append(Facet(own_labels[0].taxonomy.name, "label", False, tuple(options)))
+            facets.append(Facet(taxonomy_of.name, "label", False, tuple(options)))
     facets.append(_brand_facet(browse, chosen))
     facets += _state_facets(browse, matching)
     return tuple(facet for facet in facets if facet.options)

@@ -87,7 +87,7 @@ def rows_for(narrowing: ReviewFilter, reviewer: User) -> ItemLabelQuerySet:
         within = (
             Label.objects.filter(taxonomy_id=label.taxonomy_id).below(label.path) if label else Label.objects.none()
         )
-        rows = rows.naming(within)
+        rows = rows.about(within)
     if narrowing.source:
         rows = rows.filter(source=narrowing.source)
     if narrowing.is_disputed:

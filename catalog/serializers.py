@@ -130,10 +130,44 @@ class ItemOutput(serializers.ModelSerializer[Item]):
 
 class LabelOutput(serializers.ModelSerializer[Label]):
     parent = serializers.IntegerField(source="parent_id", allow_null=True)  # type: ignore[assignment]
+    names = serializers.SerializerMethodField(help_text="What it is called in other languages: code to name.")
+    merged_into = serializers.SerializerMethodField(
+        help_text="The path of the label that it became part of; null where it did not."
+    )
 
     class Meta:
         model = Label
-        fields = ["id", "name", "path", "parent", "description", "icon", "is_deprecated"]
+        fields = [
+            "id",
+            "name",
+            "names",
+            "path",
+            "parent",
+            "external_id",
+            "description",
+            "description_source",
+            "icon",
+            "is_deprecated",
+            "merged_into",
+        ]
+
+    @extend_schema_field(serializers.DictField(child=serializers.CharField()))
+    def get_names(self, label: Label) -> dict[str, str]:
+        return {name.language: name.name for name in label.names.all()}
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_merged_into(self, label: Label) -> str | None:
+        return label.merged_into.path if label.merged_into else None
+
+
+class FoundLabelOutput(LabelOutput):
+    shown_name = serializers.SerializerMethodField(help_text="Its name in the language asked for, or its own.")
+
+    class Meta(LabelOutput.Meta):
+        fields = [*LabelOutput.Meta.fields, "shown_name"]
+
+    def get_shown_name(self, label: Label) -> str:
+        return label.shown_name(self.context.get("language", ""))
 
 
 class TaxonomyOutput(serializers.ModelSerializer[Taxonomy]):
@@ -141,4 +175,4 @@ class TaxonomyOutput(serializers.ModelSerializer[Taxonomy]):
 
     class Meta:
         model = Taxonomy
-        fields = ["slug", "name", "description", "question", "choice", "is_active", "labels"]
+        fields = ["slug", "name", "description", "question", "choice", "is_active", "abstain_below", "labels"]

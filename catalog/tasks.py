@@ -26,6 +26,7 @@ LEASE = "label_waiting_items"
 LEARNING = "learn"
 LEARNING_S = 600.0
 SWEPT_AT_ONCE = 512
+FOLLOWED_S = 10.0
 # What was written within this time still has its own bell on the way.
 LEFT_BEHIND_AFTER = timedelta(seconds=60)
 
@@ -185,3 +186,22 @@ def undo_decisions(job_id: int) -> None:
     with jobs.running(job_id) as progress:
         if progress is not None:
             review_bulk.run_undoing(progress)
+
+
+@shared_task
+def import_taxonomy(job_id: int) -> None:
+    from catalog import taxonomy_import_jobs
+
+    with jobs.running(job_id) as progress:
+        if progress is not None:
+            taxonomy_import_jobs.run(progress)
+
+
+@shared_task
+def relabel_items(job_id: int) -> None:
+    """Tell for some seconds how far the job's items are, then wait in the queue again: others get their turn."""
+    from catalog import relabelling
+
+    with jobs.running(job_id) as progress:
+        if progress is not None and not relabelling.follow(progress, seconds=FOLLOWED_S):
+            raise jobs.JobPaused

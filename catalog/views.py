@@ -110,14 +110,15 @@ def item_label_decision(request: HttpRequest, pk: int) -> HttpResponse:
             message = gettext("Rejected.")
         elif decision == "correct":
             typed = request.POST.get("label", "").replace("\x00", "").strip()
-            asked = Q(path__iexact=typed) | Q(name__iexact=typed)
-            found = list(Label.objects.assignable().filter(asked, taxonomy=item_label.taxonomy)[:2])
+            asked = Q(path__iexact=typed) | Q(name__iexact=typed) | Q(names__name__iexact=typed)
+            usable = Label.objects.assignable().with_every_name().filter(asked, taxonomy=item_label.taxonomy)
+            found = list(usable.distinct().order_by("pk")[:2])
             if len(found) != 1:  # what was typed stays in the open dialog
                 words = {"typed": typed, "taxonomy": item_label.taxonomy.name}
                 message = gettext("%(taxonomy)s has no label “%(typed)s”; choose one of the list.") % words
                 return toast(HttpResponse(status=204), message, kind="danger")
             review.correct(pk, found[0].pk, reviewer=staff_of(request))
-            message = gettext("Corrected to %(label)s.") % {"label": found[0].name}
+            message = gettext("Corrected to %(label)s.") % {"label": found[0].shown_name()}
         elif decision == "undo":
             review.undo(pk, reviewer=staff_of(request))
             message = gettext("Decision taken back.")
@@ -134,5 +135,10 @@ def item_label_decision(request: HttpRequest, pk: int) -> HttpResponse:
 def label_options(request: HttpRequest, pk: int) -> HttpResponse:
     """Labels of a taxonomy that an item may get, for a field that takes one's path, as it is typed."""
     q = request.GET.get("label", "").replace("\x00", "").strip()[:200]
-    labels = Label.objects.assignable().filter(taxonomy_id=pk, path__icontains=q).order_by("path", "id")
-    return render(request, "catalog/_label_options.html", {"labels": labels[:LABEL_OPTIONS]})
+    labels = Label.objects.select_related("taxonomy").with_every_name()
+    if q:
+        found = labels.found(q, taxonomy_id=pk, only_assignable=True, limit=LABEL_OPTIONS)
+        options = labels.in_order(found)
+    else:
+        options = list(labels.assignable().filter(taxonomy_id=pk).order_by("position", "id")[:LABEL_OPTIONS])
+    return render(request, "catalog/_label_options.html", {"labels": options, "q": q})

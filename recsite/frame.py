@@ -31,6 +31,8 @@ PLACES = {
     "home": "home",
     "catalog": "catalog",
     "item": "catalog",
+    "taxonomies": "catalog",
+    "taxonomy": "catalog",
     "taxonomy-confidence": "catalog",
     "users": "users",
     "user": "users",

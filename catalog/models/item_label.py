@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.db.models import Count, Exists, F, OuterRef, Q
+from django.db.models.expressions import RawSQL
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import Coalesce, TruncDate
 from django.utils import timezone
@@ -46,6 +47,18 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
             .filter(is_assigned=True)
             .annotate(effective_label_id=Coalesce(F("final_label_id"), F("label_id")))
         )
+
+    def naming(self, label_ids: Iterable[int]) -> ItemLabelQuerySet:
+        """Current ones that suggest one of these labels, or were decided to be one, whether the item has it or not."""
+        wanted = list(label_ids)
+        return self.current().filter(Q(label_id__in=wanted) | Q(final_label_id__in=wanted))
+
+    def decided(self) -> ItemLabelQuerySet:
+        return self.exclude(decision="")
+
+    def settling(self) -> ItemLabelQuerySet:
+        """Current decisions that say which label an item has; after one, a taxonomy of one choice asks no more."""
+        return self.current().filter(decision__in=[ItemLabel.Decision.ACCEPTED, ItemLabel.Decision.CORRECTED])
 
     def carrying(self, labels: models.QuerySet[Label]) -> ItemLabelQuerySet:
         """Those that give their item one of `labels`."""
@@ -135,15 +148,17 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
             differs |= Q(**{f"{one}__lt": F(other)}) | Q(**{f"{one}__gt": F(other)})
         return self.alias(**firsts).filter(differs)
 
-    def naming(self, labels: models.QuerySet[Label]) -> ItemLabelQuerySet:
+    def about(self, labels: models.QuerySet[Label]) -> ItemLabelQuerySet:
         """Those that suggest one of `labels`, or were corrected to one."""
         chosen = labels.values("pk")
         return self.filter(Q(label__in=chosen) | Q(final_label__in=chosen))
 
     def with_names(self) -> ItemLabelQuerySet:
         """For display: taxonomy by taxonomy, surest first, with every name that a chip shows."""
-        return self.select_related("label", "final_label", "taxonomy", "reviewer").order_by(
-            "taxonomy__position", "taxonomy_id", "rank", "id"
+        return (
+            self.select_related("label", "final_label", "taxonomy", "reviewer")
+            .prefetch_related("label__names", "final_label__names")
+            .order_by("taxonomy__position", "taxonomy_id", "rank", "id")
         )
 
     def items_by_day_and_model(self, since: date) -> dict[tuple[date, str], int]:
@@ -306,6 +321,10 @@ class LabelRequestQuerySet(models.QuerySet["LabelRequest"]):
     def locked(self) -> LabelRequestQuerySet:
         """Locked until the transaction ends, always in the same order."""
         return self.select_for_update(of=("self",)).order_by("pk")
+
+    def numbered(self, ids: Iterable[int]) -> LabelRequestQuerySet:
+        """Those with these ids, however many: they travel as one array."""
+        return self.filter(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [list(ids)]))
 
 
 class LabelRequest(models.Model):

@@ -21,7 +21,8 @@ from kombu.exceptions import OperationalError
 from catalog import embedding
 from catalog.items import upsert_items
 from catalog.models import Item
-from catalog.taxonomies import import_taxonomy, read_taxonomy
+from catalog.taxonomy_files import read_taxonomy
+from catalog.taxonomy_imports import import_taxonomy
 from recommender import interests, neighbours, tasks
 from recommender.models import EndUser, Event
 from recsite.operations import jobs

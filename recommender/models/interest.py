@@ -171,6 +171,30 @@ class InterestLabelQuerySet(models.QuerySet["InterestLabel"]):
             )
             return [item_id for (item_id,) in cursor.fetchall()]
 
+    def count_users_resting_on(self, label_ids: Sequence[int]) -> int:
+        """Users with one of these labels among their interests, or with an interest vector behind which stands an
+        event with an item that carries one."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                WITH carrying AS (
+                    SELECT DISTINCT item_id FROM catalog_itemlabel
+                    WHERE superseded_at IS NULL AND is_assigned
+                      AND coalesce(final_label_id, label_id) = ANY(%(labels)s::bigint[])
+                )
+                SELECT count(*) FROM (
+                    SELECT user_id FROM recommender_interestlabel WHERE label_id = ANY(%(labels)s::bigint[])
+                    UNION
+                    SELECT v.user_id FROM recommender_interestvector v
+                    CROSS JOIN LATERAL jsonb_array_elements(v.events) behind
+                    JOIN carrying ON carrying.item_id = (behind ->> 'item')::bigint
+                ) reached
+                """,
+                {"labels": list(label_ids)},
+            )
+            (users,) = cursor.fetchone()
+        return int(users)
+
     def labels_of_items(self, item_ids: Sequence[int]) -> list[tuple[int, int, int, float]]:
         """(item, taxonomy, label, confidence) of what these items count as having; a person's decision is certain."""
         with connection.cursor() as cursor:

@@ -42,13 +42,12 @@ def search(request: HttpRequest) -> HttpResponse:
     """Items, users and labels for the search field of the top bar."""
     q = request.GET.get("q", "").replace("\x00", "").strip()[:100]
     context: dict[str, object] = {"q": q}
+    labels = Label.objects.select_related("taxonomy").with_every_name()
     if q:
         context |= {
             "items": list(Item.objects.search(q).for_tiles()[:6]),
             "users": list(EndUser.objects.search(q).most_recent_first()[:4]),
-            "labels": list(
-                Label.objects.filter(name__icontains=q).select_related("taxonomy").order_by("name", "id")[:4]
-            ),
+            "labels": labels.in_order(labels.found(q, limit=4)),
         }
     return render(request, "frame/_search_results.html", context)
 

@@ -81,7 +81,7 @@ class JobAdmin(ReadOnlyAdmin):
 
     @display(description="Parameters")
     def shown_parameters(self, job: Job) -> SafeString:
-        return readable_json(job.parameters)
+        return readable_json({name: value for name, value in job.parameters.items() if not name.startswith("_")})
 
     @display(description="Details")
     def shown_details(self, job: Job) -> SafeString:

@@ -33,10 +33,12 @@ log = structlog.get_logger(__name__)
 TASKS = {
     "accept_labels": "catalog.tasks.accept_labels",
     "describe_labels": "catalog.tasks.describe_labels",
+    "import_taxonomy": "catalog.tasks.import_taxonomy",
     "learn_labels": "catalog.tasks.learn_labels",
     "load_demo": "recommender.tasks.load_demo",
     "rebuild_interests": "recommender.tasks.rebuild_all_interests",
     "rebuild_statistics": "recommender.tasks.rebuild_statistics_job",
+    "relabel_items": "catalog.tasks.relabel_items",
     "undo_decisions": "catalog.tasks.undo_decisions",
 }
 HEARTBEAT_S = 1.0

@@ -20,7 +20,7 @@ JOBS_PER_PAGE = 25
 @require_GET
 def job_list(request: HttpRequest) -> HttpResponse:
     chosen = request.GET.get("status", "")
-    found = Job.objects.newest_first().select_related("started_by")
+    found = Job.objects.newest_first().select_related("started_by").defer("parameters", "details")
     if chosen in Job.Status.values:
         found = found.filter(status=chosen)
     page = page_of(found, request.GET.get("page"), per_page=JOBS_PER_PAGE)
@@ -53,6 +53,8 @@ def _details_of(job: Job) -> dict[str, object]:
     tables = {name: rows for name, rows in details.items() if _is_table(rows)}
     facts: list[tuple[str, str]] = []
     for name, value in [*details.items(), *job.parameters.items()]:
+        if name.startswith("_"):  # what the task works on, too long for people
+            continue
         if isinstance(value, dict):
             facts += [(f"{name}, {part}", _written(of_part)) for part, of_part in value.items()]
         elif name not in tables:

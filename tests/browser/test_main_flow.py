@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from catalog.models import Item, ItemLabel
-from catalog.taxonomies import import_taxonomy, read_taxonomy
+from catalog.models import Item, ItemLabel, Label
+from catalog.taxonomy_files import read_taxonomy
+from catalog.taxonomy_imports import import_taxonomy
 from recommender.demo.loading import TAXONOMY_FILES
 from recommender.models import EndUser, Event
 from recsite.operations import api_keys
@@ -133,7 +134,7 @@ def test_a_label_is_corrected_by_keyboard_and_the_focus_stays_on_its_row(console
     console.keyboard.press("c")
     expect(console.get_by_role("dialog", name="Correct “Soda”")).to_be_visible()
     console.keyboard.type("jui")
-    expect(console.locator("dialog[open] option")).to_have_count(1)
+    expect(console.locator("dialog[open] [role=option]")).to_have_count(1)
     console.keyboard.press("Enter")
     expect(console.get_by_text("choose one of the list")).to_be_visible()
     console.keyboard.type("ce")
@@ -144,6 +145,36 @@ def test_a_label_is_corrected_by_keyboard_and_the_focus_stays_on_its_row(console
     assert (suggestion.decision, suggestion.final_label.name) == (ItemLabel.Decision.CORRECTED, "Juice")
 
 
+def test_a_label_is_found_renamed_and_its_branch_opened_by_keyboard_alone(console: Page, live_server: Any) -> None:
+    food = LabelFactory(name="Food")
+    bread = LabelFactory(taxonomy=food.taxonomy, parent=food, name="Bread")
+    LabelFactory(taxonomy=food.taxonomy, parent=bread, name="Rye")
+    console.goto(f"{live_server.url}/taxonomies/{food.taxonomy.slug}/")
+    console.keyboard.press("j")
+    expect(console.get_by_role("treeitem", name="Food")).to_be_focused()
+    console.keyboard.press("ArrowRight")
+    expect(console.get_by_role("treeitem", name="Bread")).to_be_visible()
+    console.keyboard.press("ArrowRight")
+    console.keyboard.press("Enter")
+    expect(console.get_by_role("heading", name="Bread")).to_be_visible()
+    console.get_by_role("button", name="Rename").focus()
+    console.keyboard.press("Enter")
+    expect(console.get_by_role("dialog", name="Rename “Bread”")).to_be_visible()
+    expect(console.locator("#edit-preview").get_by_text("Users")).to_be_visible()
+    with console.expect_response("**/label-reach/*"):  # the preview of what is typed, to its end
+        console.keyboard.type("Loaves")
+    console.keyboard.press("Enter")
+    expect(console.get_by_text("It is called Loaves now.")).to_be_visible()
+    console.get_by_role("combobox", name="Find a label").focus()
+    console.keyboard.type("ry")
+    expect(console.get_by_role("option", name="Rye")).to_be_visible()
+    console.keyboard.press("ArrowDown")
+    console.keyboard.press("Enter")
+    expect(console.get_by_role("heading", name="Rye")).to_be_visible()
+    bread.refresh_from_db()
+    assert (bread.path, Label.objects.get(name="Rye").path) == ("Food > Loaves", "Food > Loaves > Rye")
+
+
 @pytest.mark.parametrize("width", [390, 1024, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_page_scrolls_sideways(console: Page, live_server: Any, width: int, scheme: Any) -> None:
@@ -151,7 +182,18 @@ def test_no_page_scrolls_sideways(console: Page, live_server: Any, width: int, s
     Item.objects.create(external_id="long", title=title[:500], text_hash="0" * 64)
     console.set_viewport_size({"width": width, "height": 844})
     console.emulate_media(color_scheme=scheme)
-    for path in ("/", "/catalog/", "/catalog/long/", "/users/", "/users/somebody/", "/operations/jobs/"):
+    label = LabelFactory(name="W" * 200)
+    tree = f"/taxonomies/{label.taxonomy.slug}/?label={label.pk}"
+    for path in (
+        "/",
+        "/catalog/",
+        "/catalog/long/",
+        "/taxonomies/",
+        tree,
+        "/users/",
+        "/users/somebody/",
+        "/operations/jobs/",
+    ):
         console.goto(f"{live_server.url}{path}")
         expect(console.locator("h1")).to_be_visible()
         assert console.evaluate("document.documentElement.scrollWidth") <= width, path

@@ -182,7 +182,15 @@ def test_a_renamed_label_carries_its_branch_along(admin):
     rye = LabelFactory(taxonomy=food.taxonomy, parent=bread, name="Rye")
     foodstuff = LabelFactory(taxonomy=food.taxonomy, name="Foodstuff")
     response = admin.post(
-        change_url("catalog_label", food), {"name": "Groceries", "description": "All.", "icon": "", "position": 1}
+        change_url("catalog_label", food),
+        {
+            "name": "Groceries",
+            "description": "All.",
+            "icon": "",
+            "position": 1,
+            "names-TOTAL_FORMS": 0,
+            "names-INITIAL_FORMS": 0,
+        },
     )
     assert response.status_code == 302
     paths = dict(Label.objects.values_list("pk", "path"))

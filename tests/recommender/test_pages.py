@@ -69,6 +69,7 @@ def test_a_fresh_home_names_the_missing_input_and_shows_the_import_that_brings_i
 
 def test_home_takes_as_many_queries_for_many_rows_as_for_few() -> None:
     EventFactory()
+    ItemLabelFactory()
     client = staff_client()
     few = queries_of(client, "/")
     for day in range(1, 20):
