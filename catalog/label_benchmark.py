@@ -232,7 +232,8 @@ def _next(run: _Run, labelled: Labelled, decided: Sequence[int], *, n: int) -> l
     doubts = (1.0 - (labelled.confidence - labelled.second)).astype(np.float32)
     if len(places) > review_queue.COMPARED:
         places = places[np.argsort(-doubts[places], kind="stable")[: review_queue.COMPARED]]
-    order, _ = review_queue.gains(run.vectors[places], doubts[places], run.vectors[list(decided)], n=n)
+    hashes = [run.works[place].key[0] for place in places]
+    order, _ = review_queue.queue(hashes, run.vectors[places], doubts[places], run.vectors[list(decided)], n=n)
     return places[order].tolist()
 
 
@@ -246,7 +247,8 @@ def _learned(case: Case, run: _Run, decided: Sequence[int]) -> Classifier:
     for row, place in enumerate(rows):
         if answer := run.answers.get(run.works[place].key):
             model[row, list(answer)] = opinions.log_ratio(list(answer.values()))
-    weights, _ = learning.fit_weights(begin.scores(run.smoothed[rows]), apart, model, truth)
+    drawn = [row for row, place in enumerate(rows) if review_queue.is_drawn(run.works[place].key[0])]
+    weights, _ = learning.fit_weights(begin.scores(run.smoothed[rows])[drawn], apart[drawn], model[drawn], truth[drawn])
     return replace(run.classifier, head=head, version=1, weights=weights)
 
 

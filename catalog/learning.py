@@ -130,8 +130,8 @@ def _save(taxonomy: Taxonomy, found: Classifier, learned: Head, lesson: Lesson, 
 
 
 def _fit_weights(taxonomy: Taxonomy, found: Classifier, apart: NDArray[np.float32], lesson: Lesson) -> None:
-    """Stored only where, fitted on one half of the decisions, the weights make the other half likelier."""
-    known = lesson.truth >= 0
+    """On what came up by lot, for the other decisions are the hard ones: fitted on all, confidence would be too low."""
+    known = (lesson.truth >= 0) & lesson.drawn
     start, head, model = found.start.scores(lesson.smoothed)[known], apart[known], lesson.model[known]
     fitted, report = fit_weights(start, head, model, lesson.truth[known])
     kept = OpinionFit.objects.filter(taxonomy=taxonomy).first()
@@ -148,7 +148,8 @@ def _fit_weights(taxonomy: Taxonomy, found: Classifier, apart: NDArray[np.float3
 def fit_weights(
     start: NDArray[np.float32], head: NDArray[np.float32], model: NDArray[np.float32], truth: NDArray[np.int64]
 ) -> tuple[OpinionWeights, dict[str, float]]:
-    """The opinions' weights after these decisions and what they changed on decisions they were not fitted on."""
+    """The opinions' weights after these decisions, and what such weights change on decisions they were not fitted on:
+    each half is told by the weights of the other."""
     halves = np.arange(len(truth)) % 2 == 0
     shares = {"prior": opinions.pooled(start, head, model), "fitted": opinions.pooled(start, head, model)}
     for half in (halves, ~halves):
@@ -162,18 +163,16 @@ def fit_weights(
         "accuracy_prior": figures["prior"][0],
         "accuracy_fitted": figures["fitted"][0],
     }
-    is_likelier = figures["fitted"][2] > figures["prior"][2]
-    return (opinions.fit(start, head, model, truth) if is_likelier else opinions.PRIOR), report
+    return opinions.fit(start, head, model, truth), report
 
 
-def _figures(shares: NDArray[np.float32], truth: NDArray[np.int64]) -> tuple[float, float, float]:
-    """(accuracy, expected calibration error, mean log likelihood)"""
+def _figures(shares: NDArray[np.float32], truth: NDArray[np.int64]) -> tuple[float, float]:
+    """(accuracy, expected calibration error)"""
     if not len(truth):
-        return 0.0, 0.0, 0.0
+        return 0.0, 0.0
     is_right = shares.argmax(axis=1) == truth
     ece = label_metrics.expected_calibration_error(shares.max(axis=1).astype(np.float64), is_right)
-    likelihood = np.log(shares[np.arange(len(truth)), truth] + 1e-9).mean()
-    return round(float(is_right.mean()), 4), round(ece, 4), float(likelihood)
+    return round(float(is_right.mean()), 4), round(ece, 4)
 
 
 def roll_back(head_id: int, *, staff: User) -> LabelHead:

@@ -13,17 +13,20 @@ from catalog import opinions, readings
 from catalog.classifiers import Classifier
 from catalog.models import ItemEmbedding, ItemLabel, Taxonomy
 from catalog.readings import Neighbourhood, Reader
+from catalog.review_queue import is_drawn
 
 
 @dataclass(frozen=True)
 class Lesson:
     """What decisions say, one row an item, oldest first. vectors, smoothed: (n, dim); targets: (n, n_labels), as
-    `label_head.train` takes them; truth: (n,) positions, -1 where only wrong labels are known."""
+    `label_head.train` takes them; truth: (n,) positions, -1 where only wrong labels are known; drawn: (n,), whether the
+    queue put the item there by lot."""
 
     vectors: NDArray[np.float32]
     smoothed: NDArray[np.float32]
     targets: NDArray[np.float32]
     truth: NDArray[np.int64]
+    drawn: NDArray[np.bool_]
     decided_at: tuple[datetime, ...]
     model: NDArray[np.float32]
 
@@ -47,7 +50,9 @@ def lesson_of(taxonomy: Taxonomy, found: Classifier, reader: Reader, neighbours:
     n_labels = len(place)
     if not kept:
         none = np.zeros((0, found.start.weights.shape[1]), dtype=np.float32)
-        return Lesson(none, none, np.zeros((0, n_labels), np.float32), np.zeros(0, np.int64), (), none)
+        return Lesson(
+            none, none, np.zeros((0, n_labels), np.float32), np.zeros(0, np.int64), np.zeros(0, bool), (), none
+        )
     kept.sort(key=lambda row: row[2])
     keys = [key for key, _, _ in kept]
     stacked = np.stack([vectors[key] for key in keys])
@@ -65,6 +70,7 @@ def lesson_of(taxonomy: Taxonomy, found: Classifier, reader: Reader, neighbours:
         smoothed=neighbours.smoothed(keys, stacked) if found.labels.is_single else stacked,
         targets=targets,
         truth=truth,
+        drawn=np.array([is_drawn(key) for key in keys]),
         decided_at=tuple(at for _, _, at in kept),
         model=model,
     )

@@ -27,8 +27,8 @@ EACH_WITH_MODEL = (0.44, 0.93, -0.5)
 # The language model's share of a label is never taken for 0: it has only five letters to choose from.
 FLOOR = 0.02
 # How far, in log weights, a fit may easily move from the prior.
-PRIOR_SPREAD = 0.5
-MIN_DECISIONS = 25
+PRIOR_SPREAD = 0.3
+MIN_DECISIONS = 10
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def load(progress: jobs.Progress, *, embed_here: bool = False) -> None:
         progress.describe(seconds=seconds)
 
     progress.start(0, message="Reading a year of purchases")
-    demo = _read(progress)
+    demo = read_demo(weeks_moved=_weeks_moved_before(progress.job))
     timed("reading and cleaning")
     _describe(progress, demo)
     _load_taxonomies(progress)
@@ -124,7 +124,8 @@ def truth_file() -> Path:
     return settings.RECSITE_HOME / "demo" / "truth.csv"
 
 
-def _read(progress: jobs.Progress) -> Demo:
+def read_demo(*, weeks_moved: int | None = None) -> Demo:
+    """The cleaned demo, from its package. Raises UnavailableError where that is not installed."""
     # pandas is imported here, so that the web process stays without it.
     import pandas as pd
     from django.utils import timezone
@@ -137,7 +138,7 @@ def _read(progress: jobs.Progress) -> Demo:
         directory / "transactions.parquet",
         columns=["household_id", "basket_id", "product_id", "quantity", "sales_value", "transaction_timestamp"],
     )
-    return groceries.clean(products, transactions, now=timezone.now(), weeks_moved=_weeks_moved_before(progress.job))
+    return groceries.clean(products, transactions, now=timezone.now(), weeks_moved=weeks_moved)
 
 
 def _weeks_moved_before(job: Job) -> int | None:

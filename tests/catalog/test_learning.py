@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from catalog import labelling, learning, readings, rescoring, review, review_queue, tasks
-from catalog.models import ItemLabel, LabelHead, LabelRequest, Lease, OpinionFit, Taxonomy
+from catalog.models import ItemLabel, ItemPopularity, LabelHead, LabelRequest, Lease, OpinionFit, Taxonomy
 from catalog.readings import Reader
 from recsite.operations.errors import ConflictError, InvalidInputError
 from recsite.operations.models import Job
@@ -225,9 +225,8 @@ def test_the_queue_begins_where_one_decision_settles_most_doubt():
     assert (order.tolist(), gains.tolist()) == ([7], [1.0])
 
 
-def test_gains_are_written_and_popular_items_come_first(embedder):
-    from catalog.models import ItemPopularity
-
+def test_gains_are_written_and_popular_items_come_first(embedder, monkeypatch):
+    monkeypatch.setattr(review_queue, "DRAWN_SHARE", 0.0)
     taxonomy = make_taxonomy()
     quiet, loud = make_item("quiet", "bread milk quiet"), make_item("loud", "chips milk loud")
     labelling.request_labels([quiet.pk, loud.pk])
@@ -236,6 +235,25 @@ def test_gains_are_written_and_popular_items_come_first(embedder):
     assert review_queue.rank(taxonomy, Reader(embedder)) == 2
     gains = {row.item_id: row.gain for row in ItemLabel.objects.awaiting_review()}
     assert gains[loud.pk] > 1.5 * gains[quiet.pk] > 0.0
+
+
+def test_every_fifth_place_is_given_by_lot_and_by_nothing_else():
+    hashes = [f"text {n}" for n in range(200)]
+    drawn = sorted(
+        (n for n in range(200) if review_queue.is_drawn(hashes[n])), key=lambda n: review_queue.lot(hashes[n])
+    )
+    assert 5 <= len(drawn) <= 30
+    vectors = np.eye(200, dtype=np.float32)
+    none = np.zeros((0, 200), dtype=np.float32)
+    doubts = np.linspace(0.1, 1.0, 200).astype(np.float32)
+    order, gains = review_queue.queue(hashes, vectors, doubts, none, n=20)
+    assert order[4::5] == drawn[:4]
+    assert not set(order) - set(order[4::5]) & set(drawn)
+    assert gains == sorted(gains, reverse=True)
+    # Whatever is thought of them, the same come up by lot.
+    again, _ = review_queue.queue(hashes, vectors, doubts[::-1].copy(), none, n=20)
+    assert again[4::5] == order[4::5]
+    assert again[:4] != order[:4]
 
 
 def test_an_audit_waits_among_the_first_though_it_is_sure(embedder):

@@ -30,7 +30,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--backend",
             default="embedded",
-            help="embedded (the configured models), embeddings (the small one alone), or the address of a chat server.",
+            help="embedded (all configured models), embeddings (the small embedding model alone), large-embeddings "
+            "(both embedding models, no language model), or the address of a chat server.",
         )
         parser.add_argument("--json", type=Path, help="Also write the figures to this file.")
 
@@ -44,6 +45,8 @@ class Command(BaseCommand):
                 options["items"], options["taxonomy"], options["truth"], sample=options["sample"], seed=options["seed"]
             )
             large = None if options["backend"] == "embeddings" else get_label_embedder()
+            if large is None and options["backend"] == "large-embeddings":
+                raise CommandError("The larger embedding model is not here; run `make run` until it is fetched.")
             found = label_benchmark.measure(
                 case,
                 reader=Reader(get_embedder(), large),
@@ -60,7 +63,7 @@ class Command(BaseCommand):
 
 
 def _chat_model(backend: str) -> ChatModel | None:
-    if backend == "embeddings":
+    if backend in {"embeddings", "large-embeddings"}:
         return None
     if backend == "embedded":
         model = get_chat_model()
@@ -68,5 +71,7 @@ def _chat_model(backend: str) -> ChatModel | None:
             raise CommandError("No language model is configured; start `make run`, or use --backend embeddings.")
         return model
     if not backend.startswith(("http://", "https://")):
-        raise CommandError(f"--backend is {backend!r}; use embedded, embeddings, or an address like http://host/v1.")
+        raise CommandError(
+            f"--backend is {backend!r}; use embedded, embeddings, large-embeddings, or an address like http://host/v1."
+        )
     return chat_model_at(backend)
