@@ -33,11 +33,8 @@ LEFT_BEHIND_AFTER = timedelta(seconds=60)
 
 @shared_task(soft_time_limit=540, time_limit=600)
 def embed_items(item_ids: list[int]) -> None:
-    """Vectors and first labels for these items at once; the language model takes its turn in label_waiting_items."""
+    """Vectors for these items, so that they can be found and recommended; labels follow in label_waiting_items."""
     embedding.embed_items(item_ids)
-    mine = LabelRequest.objects.filter(item_id__in=item_ids, status=LabelRequest.Status.PENDING)
-    while labelling.label_waiting(requests=mine).worked:
-        pass
     if not Lease.objects.is_taken(LEASE):
         label_waiting_items.delay()
 

@@ -59,16 +59,16 @@ def test_task_names_are_the_ones_that_routes_rely_on():
     ]
 
 
-def test_a_new_item_is_embedded_and_gets_first_labels_at_once_then_the_bell_rings(models, label_bell):
+def test_a_new_item_is_embedded_and_the_bell_rings_for_its_labels(models, label_bell):
     make_taxonomy()
     item = waiting_item()
     tasks.embed_items(item_ids=[item.pk])
     assert ItemEmbedding.objects.filter(item=item).exists()
-    assert LabelRequest.objects.get().status == "provisional"
+    assert LabelRequest.objects.get().status == "pending"
     assert models.prompts == []
     assert label_bell.rung == [()]
     tasks.embed_items(item_ids=[item.pk])
-    assert ItemLabel.objects.count() == 3
+    assert ItemEmbedding.objects.count() == 1
 
 
 def test_waiting_items_are_drained_and_the_lease_given_back(models, label_bell):
