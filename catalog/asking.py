@@ -62,6 +62,11 @@ class Work:
         return [place for place in shortlist.top(found, opinions.ASKED_EACH).tolist() if low < found[place] < high]
 
 
+def by_label(work: Work, answer: Answer) -> list[tuple[int, float]]:
+    """(label id, share or log odds), which stay true where labels come and go."""
+    return [(work.classifier.labels.ids[place], share) for place, share in answer.items()]
+
+
 @dataclass(frozen=True)
 class Reply:
     """`answer` is None where the model answered beside the question; then `error` says so."""
@@ -110,7 +115,7 @@ def _ask_one(work: Work, model: ChatModel) -> Reply:
 
 
 def _which(work: Work, names: Sequence[str], model: ChatModel) -> tuple[float, ...] | None:
-    (question,) = prompts.which(work.text, names, question=work.classifier.labels.question, seed=work.key[0], orders=1)
+    question = prompts.which(work.text, names, question=work.classifier.labels.question, seed=work.key[0])
     return prompts.read_letters(question, model.first_token_probabilities(question.prompt, question.letters))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,23 +40,27 @@ class Classifier:
         return f"{self.reader}, head {self.version}" if self.version else self.reader
 
 
+Described = tuple[tuple[int, str, str, str], ...]  # id, name, path and description of each label, by id
+
+
 def classifier(taxonomy: Taxonomy, reader: Reader, neighbours: Neighbourhood) -> Classifier:
-    """As things stand; what is costly about it is kept in the process until labels or the catalog change."""
-    labels = label_set(taxonomy, reader)
-    begin = _start(labels, reader, neighbours)
-    live = LabelHead.objects.live(taxonomy.pk)
+    """As things stand, for a few small queries: what is costly about it is kept in the process until the labels, the
+    live head or what was read of the catalog change."""
+    assignable = Label.objects.filter(taxonomy=taxonomy).assignable().order_by("pk").distinct()
+    described = tuple(assignable.values_list("pk", "name", "path", "description"))
+    labels, begin = _zero_shot(taxonomy, described, reader, neighbours)
     head, version = begin, 0
-    if live is not None and live.model == reader_name(labels, reader):
-        learned, ids = label_head.from_bytes(bytes(live.weights))
+    live = LabelHead.objects.live_version(taxonomy.pk)
+    if live is not None and live[2] == reader_name(labels, reader):
+        learned, ids = _learned(taxonomy.pk, live[0])
         if ids == labels.ids:
-            head, version = learned, live.version
-    fit = OpinionFit.objects.filter(taxonomy=taxonomy).first()
+            head, version = learned, live[1]
     return Classifier(
         labels=labels,
         start=begin,
         head=head,
         version=version,
-        weights=opinions.weights_of(fit.parameters if fit else {}),
+        weights=opinions.weights_of(OpinionFit.objects.parameters_of(taxonomy.pk)),
         reader=reader_name(labels, reader),
     )
 
@@ -65,23 +69,22 @@ def reader_name(labels: LabelSet, reader: Reader) -> str:
     return reader.name if labels.is_single else reader.small.name
 
 
-def label_set(taxonomy: Taxonomy, reader: Reader) -> LabelSet:
-    """The assignable labels, in the order of their keys, with the vectors that items will be compared with."""
+def _label_set(taxonomy: Taxonomy, described: Described, reader: Reader) -> LabelSet:
+    """With the vectors that items will be compared with."""
     is_single = taxonomy.choice == Taxonomy.Choice.SINGLE
     embed_labels(taxonomy.pk, embedder=reader.small)
-    labels = list(Label.objects.filter(taxonomy=taxonomy).assignable().order_by("pk").distinct())
-    if not labels:
+    if not described:
         vectors = np.zeros((0, reader.dim if is_single else settings.EMBEDDING_DIM), dtype=np.float32)
     elif is_single:
-        vectors = readings.of_labels([(label.name, label.description) for label in labels], reader)
+        vectors = readings.of_labels([(name, description) for _, name, _, description in described], reader)
     else:
-        vectors = LabelEmbedding.objects.rows([label.pk for label in labels])
+        vectors = LabelEmbedding.objects.rows([pk for pk, *_ in described])
     return LabelSet(
         taxonomy_id=taxonomy.pk,
         question=taxonomy.question,
         is_single=is_single,
-        ids=tuple(label.pk for label in labels),
-        names=told_names([label.path for label in labels]),
+        ids=tuple(pk for pk, *_ in described),
+        names=told_names([path for _, _, path, _ in described]),
         vectors=vectors,
     )
 
@@ -93,27 +96,51 @@ def assignable_ids(taxonomy: Taxonomy) -> set[int]:
 def told_names(paths: list[str]) -> tuple[str, ...]:
     """What the language model reads: the last name of each path, with the one above it where names are alike."""
     last = [path.split(SEPARATOR)[-1] for path in paths]
-    alike = {name for name in last if last.count(name) > 1} if len(set(last)) < len(last) else set()
+    times = Counter(last)
     return tuple(
-        SEPARATOR.join(path.split(SEPARATOR)[-2:]) if name in alike else name
+        SEPARATOR.join(path.split(SEPARATOR)[-2:]) if times[name] > 1 else name
         for path, name in zip(paths, last, strict=True)
     )
 
 
+# ---------------------------------------------------------------- kept in the process
+@dataclass(frozen=True)
+class _Kept:
+    made_from: tuple[str, str, str, Described]
+    neighbours: Neighbourhood
+    labels: LabelSet
+    start: Head
+
+
 _lock = threading.Lock()
-_starts: dict[int, tuple[str, Head]] = {}
+_starts: dict[int, _Kept] = {}
+_heads: dict[int, tuple[int, Head, tuple[int, ...]]] = {}
 
 
-def _start(labels: LabelSet, reader: Reader, neighbours: Neighbourhood) -> Head:
-    seen = (
-        f"{reader.name} {len(neighbours.keys)} {neighbours.keys[:1]} {labels.ids}".encode() + labels.vectors.tobytes()
-    )
-    key = hashlib.sha256(seen).hexdigest()
+def _zero_shot(
+    taxonomy: Taxonomy, described: Described, reader: Reader, neighbours: Neighbourhood
+) -> tuple[LabelSet, Head]:
+    made_from = (taxonomy.question, taxonomy.choice, reader.name, described)
     with _lock:
-        kept = _starts.get(labels.taxonomy_id)
-        if kept is not None and kept[0] == key:
-            return kept[1]
+        kept = _starts.get(taxonomy.pk)
+    if kept is None or kept.made_from != made_from:
+        labels = _label_set(taxonomy, described, reader)
+    elif kept.neighbours is neighbours:
+        return kept.labels, kept.start
+    else:
+        labels = kept.labels
     found = label_head.start(labels.vectors, neighbours.vectors, is_single=labels.is_single)
     with _lock:
-        _starts[labels.taxonomy_id] = (key, found)
-    return found
+        _starts[taxonomy.pk] = _Kept(made_from, neighbours, labels, found)
+    return labels, found
+
+
+def _learned(taxonomy_id: int, head_id: int) -> tuple[Head, tuple[int, ...]]:
+    """A version's weights never change."""
+    with _lock:
+        kept = _heads.get(taxonomy_id)
+    if kept is None or kept[0] != head_id:
+        kept = (head_id, *label_head.from_bytes(bytes(LabelHead.objects.get(pk=head_id).weights)))
+        with _lock:
+            _heads[taxonomy_id] = kept
+    return kept[1], kept[2]

@@ -20,6 +20,7 @@ from catalog.providers import Embedder, get_embedder
 log = structlog.get_logger(__name__)
 
 CHUNK = 512
+LABELS_AT_ONCE = 256
 # A title says what a thing is; the description adds little and, past its first sentences, misleads the model.
 MAX_DESCRIPTION_CHARS = 160
 # Averaged, so that no single wording decides; see docs/labelling.md.
@@ -127,15 +128,17 @@ def embed_labels(taxonomy_id: int, *, embedder: Embedder | None = None) -> int:
     if not stale:
         return 0
     embedder = embedder or get_embedder()
-    vectors = _label_vectors([texts[pk] for pk in stale], embedder)
-    rows = [
-        LabelEmbedding(label_id=pk, vector=vector, model=embedder.name, text_hash=hashes[pk])
-        for pk, vector in zip(stale, vectors, strict=True)
-    ]
-    LabelEmbedding.objects.bulk_create(
-        rows, update_conflicts=True, unique_fields=["label"], update_fields=["vector", "model", "text_hash"]
-    )
-    return len(rows)
+    for begin in range(0, len(stale), LABELS_AT_ONCE):
+        part = stale[begin : begin + LABELS_AT_ONCE]
+        vectors = _label_vectors([texts[pk] for pk in part], embedder)
+        rows = [
+            LabelEmbedding(label_id=pk, vector=vector, model=embedder.name, text_hash=hashes[pk])
+            for pk, vector in zip(part, vectors, strict=True)
+        ]
+        LabelEmbedding.objects.bulk_create(
+            rows, update_conflicts=True, unique_fields=["label"], update_fields=["vector", "model", "text_hash"]
+        )
+    return len(stale)
 
 
 def label_vectors(labels: Sequence[tuple[str, str]], embedder: Embedder) -> NDArray[np.float32]:

@@ -27,6 +27,11 @@ MEAN_HALF_AT_ITEMS = 50
 ADAPTING_ROUNDS = 3
 ADAPTING_TEMPERATURE = 0.05
 ADAPTED_HALF_AT_ITEMS_A_LABEL = 5
+# Bounds of memory and time for large taxonomies, in numbers: scores of items against labels that are adapted to (at
+# 6,000 labels 8,000 items), of them at once, and what the optimiser remembers of earlier steps.
+ADAPTED_SCORES = 50_000_000
+SCORES_AT_ONCE = 8_000_000
+REMEMBERED = 64_000_000
 
 
 @dataclass(frozen=True)
@@ -51,17 +56,34 @@ def start(labels: NDArray[np.float32], vectors: NDArray[np.float32], *, is_singl
     """
     if not is_single:
         return Head(labels, np.full(len(labels), START_EACH, dtype=np.float32))
+    vectors = vectors[: ADAPTED_SCORES // max(1, len(labels))]
     n = len(vectors)
+    if not n or not len(labels):
+        return Head(labels, np.zeros(len(labels), dtype=np.float32))
     removed = MEAN_REMOVED * n / (n + MEAN_HALF_AT_ITEMS)
     share = n / (n + ADAPTED_HALF_AT_ITEMS_A_LABEL * len(labels))
+    typical = vectors.mean(axis=0)
     weights = labels
-    if n:
-        for _ in range(ADAPTING_ROUNDS):
-            belief = shares(_less_mean(vectors @ weights.T, removed), scale=1.0 / ADAPTING_TEMPERATURE)
-            centroids = belief.T @ vectors / (belief.sum(axis=0)[:, None] + 1e-9)
-            weights = _unit_rows(labels + share * _unit_rows(centroids))
-    bias = -removed * (vectors @ weights.T).mean(axis=0) if n else np.zeros(len(labels))
+    for _ in range(ADAPTING_ROUNDS):
+        weights = _unit_rows(labels + share * _unit_rows(_centroids(vectors, weights, removed * (weights @ typical))))
+    bias = -removed * (weights @ typical)
     return Head(weights.astype(np.float32), bias.astype(np.float32))
+
+
+def _centroids(
+    vectors: NDArray[np.float32], weights: NDArray[np.float32], less: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """(n_labels, dim): the mean of the items by how much each belongs to a label. less: (n_labels,), off its scores."""
+    total = np.zeros_like(weights)
+    belonging = np.zeros(len(weights), dtype=np.float32)
+    step = max(1, SCORES_AT_ONCE // len(weights))
+    for begin in range(0, len(vectors), step):
+        part = vectors[begin : begin + step]
+        belief = shares((part @ weights.T - less).astype(np.float32), scale=1.0 / ADAPTING_TEMPERATURE)
+        total += belief.T @ part
+        belonging += belief.sum(axis=0)
+    result: NDArray[np.float32] = total / (belonging[:, None] + 1e-9)
+    return result
 
 
 def train(
@@ -88,7 +110,12 @@ def train(
     wanted = torch.from_numpy(np.nan_to_num(targets).astype(np.float32))
     weights0, bias0 = torch.from_numpy(begin.weights), torch.from_numpy(begin.bias)
     weights, bias = weights0.clone().requires_grad_(), bias0.clone().requires_grad_()
-    optimiser = torch.optim.LBFGS([weights, bias], max_iter=MAX_STEPS, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS(
+        [weights, bias],
+        max_iter=MAX_STEPS,
+        history_size=max(5, min(MAX_STEPS, REMEMBERED // max(1, 2 * begin.weights.size))),
+        line_search_fn="strong_wolfe",
+    )
 
     def loss() -> torch.Tensor:
         optimiser.zero_grad()
@@ -152,11 +179,6 @@ def from_bytes(stored: bytes) -> tuple[Head, tuple[int, ...]]:
     with np.load(io.BytesIO(stored), allow_pickle=False) as arrays:
         head = Head(arrays["weights"].astype(np.float32), arrays["bias"].astype(np.float32))
         return head, tuple(int(pk) for pk in arrays["label_ids"])
-
-
-def _less_mean(scores: NDArray[np.float32], removed: float) -> NDArray[np.float32]:
-    result: NDArray[np.float32] = (scores - removed * scores.mean(axis=0)).astype(np.float32)
-    return result
 
 
 def _unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -176,10 +176,14 @@ def _label_by_model(batch: list[LabelRequest], chat_model: ChatModel, reader: Re
     # By now the head may know enough of some of these.
     settled = {work.key for work in works if work.key in known or not work.to_ask()}
     replies, gone = asking.ask([work for work in works if work.key not in settled], chat_model)
-    answered = {reply.work.key: reply.answer for reply in replies if reply.answer is not None}
     errors = {reply.work.key: reply.error for reply in replies if reply.answer is None}
+    told = {reply.work.key: asking.by_label(reply.work, reply.answer) for reply in replies if reply.answer is not None}
+    told |= {work.key: asking.by_label(work, known[work.key]) for work in works if work.key in known}
+    # A version of the head may have gone live while the model was asked, and labels said anew with it.
+    works = works_of([request for request in batch if request.pk not in failed], reader)
+    answered = answers_of(works, told)
     ready = [work for work in works if work.key in settled or work.key in answered]
-    answers = _suggestions(ready, {**known, **answered}, chat_model, reader)
+    answers = _suggestions(ready, answered, chat_model, reader)
     report = LabellingReport(
         done=suggestions.store(batch, {key: answers[key] for key in answers if key not in known}, status=Status.DONE),
         copied=suggestions.store(batch, {key: answers[key] for key in answers if key in known}, status=Status.DONE),

@@ -16,7 +16,6 @@ from string import ascii_uppercase
 # Part of every stored suggestion. Change it whenever a prompt, the shortlist's length or the blend changes.
 PROMPT_VERSION = "first-token-2"
 
-ORDERS = 2
 MAX_ITEM_CHARS = 240
 MAX_LABEL_CHARS = 60
 YES_NO = ("Yes", "No")
@@ -62,29 +61,16 @@ def one_line(text: str, max_chars: int) -> str:
     return _SPACES.sub(" ", _MARKERS.sub(" ", text)).strip()[:max_chars]
 
 
-def which(
-    item_text: str, names: Sequence[str], *, question: str, seed: str, orders: int = ORDERS
-) -> tuple[Question, ...]:
-    """Which one of these labels? The same question with its options in different orders, the same for the same seed.
+def which(item_text: str, names: Sequence[str], *, question: str, seed: str) -> Question:
+    """Which one of these labels? Models favour early letters, so the options are shuffled, the same for the same seed.
 
-    Models favour early letters. The first order is shuffled, each next one turns it round or shifts it, so that with
-    two orders every option's places average to the middle. The item comes first: what precedes the options is the
-    same in each prompt, and a server with a prefix cache reads it once.
+    The item comes first: what precedes the options is the same in each prompt about it, and a server with a prefix
+    cache reads it once.
     """
     if not 0 < len(names) <= len(ascii_uppercase):
         raise ValueError(f"A question takes 1 to {len(ascii_uppercase)} options, not {len(names)}.")
-    first = list(range(len(names)))
-    random.Random(seed).shuffle(first)  # noqa: S311  (an order, not a secret)
-    return tuple(_which(item_text, names, _turned(first, turn), question) for turn in range(orders))
-
-
-def _turned(first: list[int], turn: int) -> list[int]:
-    shift = turn // 2
-    order = first[shift:] + first[:shift]
-    return order[::-1] if turn % 2 else order
-
-
-def _which(item_text: str, names: Sequence[str], order: list[int], question: str) -> Question:
+    order = list(range(len(names)))
+    random.Random(seed).shuffle(order)  # noqa: S311  (an order, not a secret)
     words = [one_line(names[option], MAX_LABEL_CHARS) for option in order]
     lines = [f"{letter}. {word}" for letter, word in zip(ascii_uppercase, words, strict=False)]
     user = "\n".join([_product(item_text), *lines, one_line(question, 200)])
@@ -123,13 +109,6 @@ def read_yes_no(probabilities: Mapping[str, float]) -> float | None:
     if yes + no < 1e-4:
         return None
     return max(-MAX_LOGIT, min(MAX_LOGIT, math.log((yes + 1e-6) / (no + 1e-6))))
-
-
-def mean_shares(answers: Sequence[Sequence[float]]) -> tuple[float, ...]:
-    """The average over orders. Raises ValueError where there is none."""
-    if not answers:
-        raise ValueError("No answer to average.")
-    return tuple(sum(column) / len(answers) for column in zip(*answers, strict=True))
 
 
 def describe(path: str) -> Prompt:

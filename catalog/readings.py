@@ -10,12 +10,14 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
+from django.utils import timezone
 from numpy.typing import NDArray
 
 from catalog.embedding import item_text, label_vectors, normalise, unit_rows
-from catalog.models import Item, LabellingVector
+from catalog.models import Item, Label, LabellingVector, Taxonomy
 from catalog.providers import Embedder, get_embedder, get_label_embedder
 
 # A title says what a thing is; title and description together count for less.
@@ -28,6 +30,11 @@ NEIGHBOURS = 15
 # An item's scores are its own, with this part of its nearest neighbours' mean.
 NEIGHBOURS_WEIGHT = 0.3
 AT_ONCE = 512
+# The larger model reads a few hundred lines in some seconds.
+MADE_AT_ONCE = 64
+# Readings of texts that no item has are kept for a while: feeds drop items and bring them back.
+KEPT_FOR = timedelta(days=1)
+PRUNED_AT_ONCE = 5_000
 # What was read before is looked at anew once there is this much more of it.
 GROWN = 1.25
 
@@ -111,11 +118,26 @@ def _kept(
 ) -> dict[str, NDArray[np.float32]]:
     wanted = list(dict.fromkeys(keys))
     found = LabellingVector.objects.by_text(wanted, model=model)
-    if missing := [key for key in wanted if key not in found]:
-        made = make(missing)
-        LabellingVector.objects.keep(missing, made, model=model)
-        found.update(zip(missing, made, strict=True))
+    missing = [key for key in wanted if key not in found]
+    # Kept as it is made, so that what is stopped by its time limit goes on from there.
+    for begin in range(0, len(missing), MADE_AT_ONCE):
+        part = missing[begin : begin + MADE_AT_ONCE]
+        made = make(part)
+        LabellingVector.objects.keep(part, made, model=model)
+        found.update(zip(part, made, strict=True))
     return found
+
+
+def count_texts(reader_name: str) -> int:
+    """How many texts of the catalog were read, up to what a neighbourhood holds."""
+    return LabellingVector.objects.of_items(model=reader_name)[:NEIGHBOURHOOD].count()
+
+
+def prune() -> int:
+    """Forget readings of texts and labels that are no more, a bounded number. Returns how many."""
+    labels = Label.objects.filter(taxonomy__choice=Taxonomy.Choice.SINGLE).values_list("name", "description")
+    kept = [_label_key(name, description) for name, description in labels.iterator()]
+    return LabellingVector.objects.abandoned(kept, before=timezone.now() - KEPT_FOR).forget(PRUNED_AT_ONCE)
 
 
 @dataclass(frozen=True)
@@ -154,7 +176,7 @@ _seen: dict[str, tuple[int, Neighbourhood]] = {}
 def neighbourhood(reader: Reader) -> Neighbourhood:
     """The newest texts of the catalog that were read, kept in the process until there are notably more."""
     rows = LabellingVector.objects.of_items(model=reader.name)
-    count = rows.count()
+    count = count_texts(reader.name)
     with _lock:
         kept = _seen.get(reader.name)
         if kept is not None and kept[0] <= count <= kept[0] * GROWN:

@@ -11,6 +11,7 @@ of a small part of the catalog that is drawn by lot and comes up by lot alone: o
 from __future__ import annotations
 
 import hashlib
+import heapq
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,7 +25,8 @@ from catalog.readings import Reader
 log = structlog.get_logger(__name__)
 
 # Similarity to the 8th power: a decision covers near twins fully, remote relatives hardly.
-SHARPNESS = 8
+SQUARINGS = 3
+AT_ONCE = 512
 # So many of the most doubtful items are compared with each other, and so many of them put in order.
 COMPARED = 4_000
 ORDERED = 300
@@ -50,22 +52,42 @@ def gains(
     """
     n = min(n, len(vectors))
     near = _nearness(vectors, vectors)
-    covered = _nearness(vectors, decided).max(axis=1) if len(decided) else np.zeros(len(vectors), dtype=np.float32)
+    covered = np.zeros(len(vectors), dtype=np.float32)
+    for begin in range(0, len(decided), AT_ONCE):
+        covered = np.maximum(covered, _nearness(vectors, decided[begin : begin + AT_ONCE]).max(axis=1))
     order = np.empty(n, dtype=np.int64)
     found = np.empty(n, dtype=np.float32)
-    is_free = np.ones(len(vectors), dtype=bool)
-    for place in range(n):
-        adds = np.maximum(near - covered[None, :], 0.0) @ doubts
-        adds[~is_free] = -1.0
-        best = int(adds.argmax())
-        order[place], found[place] = best, adds[best]
-        is_free[best] = False
-        covered = np.maximum(covered, near[best])
+    # What an item adds only ever falls, so whoever is first by an old figure and stays first by a new one is the best
+    # (Minoux 1978). Of equals the earlier position.
+    heap = [
+        (-float(adds), begin + place)
+        for begin in range(0, len(vectors), AT_ONCE)
+        for place, adds in enumerate(_adds(near[begin : begin + AT_ONCE], covered, doubts))
+    ]
+    heapq.heapify(heap)
+    for turn in range(n):
+        while True:
+            _, place = heap[0]
+            again = (-float(_adds(near[place : place + 1], covered, doubts)[0]), place)
+            if len(heap) == 1 or again <= min(heap[1:3]):
+                break
+            heapq.heapreplace(heap, again)
+        heapq.heappop(heap)
+        order[turn], found[turn] = place, -again[0]
+        covered = np.maximum(covered, near[place])
     return order, found
 
 
+def _adds(near: NDArray[np.float32], covered: NDArray[np.float32], doubts: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(k,) of these rows of nearness, (k, m)."""
+    result: NDArray[np.float32] = np.maximum(near - covered, 0.0) @ doubts
+    return result
+
+
 def _nearness(some: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
-    result: NDArray[np.float32] = (np.maximum(some @ others.T, 0.0) ** SHARPNESS).astype(np.float32)
+    result = np.maximum(some @ others.T, 0.0, dtype=np.float32)
+    for _ in range(SQUARINGS):
+        result *= result
     return result
 
 
@@ -113,23 +135,22 @@ def rank(taxonomy: Taxonomy, reader: Reader) -> int:
     else:
         wanted = {row.pk: _doubt(row, 1.0 - row.confidence) for row in waiting}
     _lift_audits(waiting, wanted)
-    changed = [row for row in waiting if abs(row.gain - wanted[row.pk]) > REST * REST]
-    for row in changed:
-        row.gain = wanted[row.pk]
-    ItemLabel.objects.bulk_update(sorted(changed, key=lambda row: row.pk), ["gain"], batch_size=500)
+    changed = {row.pk: wanted[row.pk] for row in waiting if abs(row.gain - wanted[row.pk]) > REST * REST}
+    ItemLabel.objects.write_gains(changed)
     log.info("review_queue_ranked", taxonomy=taxonomy.pk, waiting=len(waiting), changed=len(changed))
     return len(waiting)
 
 
 def _gains_of_choices(taxonomy: Taxonomy, waiting: list[ItemLabel], reader: Reader) -> dict[int, float]:
-    second = ItemLabel.objects.second_choices(taxonomy.pk, [row.item_id for row in waiting])
+    second = ItemLabel.objects.second_choices(taxonomy.pk)
     doubts = {row.pk: _doubt(row, second.get(row.item_id, 0.0)) for row in waiting}
     found = {pk: REST * doubt for pk, doubt in doubts.items()}
     # Of items with one text, one decision says it all; the others come after everything else.
     by_text = {row.text_hash: row for row in sorted(waiting, key=lambda row: (doubts[row.pk], -row.pk))}
-    # Texts that come up by lot are looked at whatever is thought of them.
-    most = sorted(by_text.values(), key=lambda row: (not is_drawn(row.text_hash), -doubts[row.pk], row.pk))
-    most = most[:COMPARED]
+    # Of the texts that come up by lot only the next ones matter, whatever is thought of them.
+    by_lot = sorted((row for row in by_text.values() if is_drawn(row.text_hash)), key=lambda row: lot(row.text_hash))
+    others = [row for row in by_text.values() if not is_drawn(row.text_hash)]
+    most = by_lot[:ORDERED] + sorted(others, key=lambda row: (-doubts[row.pk], row.pk))[:COMPARED]
     decided_texts = ItemLabel.objects.decided_by_people().filter(taxonomy=taxonomy).text_hashes()
     vectors = readings.stored([row.text_hash for row in most], reader)
     most = [row for row in most if row.text_hash in vectors]

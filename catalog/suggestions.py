@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from django.db import transaction
 from django.utils import timezone
 
-from catalog.models import ItemLabel, LabelRequest
+from catalog.models import ItemLabel, Label, LabelRequest
 from catalog.models.item_label import ASSIGN_FROM_CONFIDENCE
 from catalog.prompts import PROMPT_VERSION
 
@@ -37,30 +37,28 @@ def store(
 
     Without a `status` requests keep theirs: what was learned since is said anew about items that were labelled.
     A request that was finished, asked for anew, or whose item got another text meanwhile is left alone, so storing
-    twice is harmless.
-    Labels that a person decided about are neither superseded nor suggested again.
+    twice is harmless. Labels that are no more are left out.
+    Labels that a person decided about are neither superseded nor suggested again; what was accepted automatically
+    stays as long as the item's text does.
     """
+    read = {request.pk: request for request in requests if (request.text_hash, request.taxonomy_id) in answers}
     with transaction.atomic():
-        wanted = [request.pk for request in requests if (request.text_hash, request.taxonomy_id) in answers]
-        due = LabelRequest.objects.filter(pk__in=wanted)
+        due = LabelRequest.objects.filter(pk__in=read)
         due = due.waiting().exclude(status=status) if status else due.answered()
-        locked = list(due.select_related("taxonomy").locked())
-        # Who asks for it anew takes the claim away: the answer may be about labels that are no longer those.
-        claimed = {request.pk for request in requests if request.claimed_until is not None}
         locked = [
             request
-            for request in locked
-            if (request.text_hash, request.taxonomy_id) in answers
-            and (request.claimed_until is not None or request.pk not in claimed)
+            for request in due.select_related("taxonomy").locked()
+            if (request.text_hash, request.taxonomy_id) in answers and _is_as_read(request, read[request.pk], status)
         ]
         current: dict[tuple[int, int], list[ItemLabel]] = defaultdict(list)
         for row in ItemLabel.objects.of_items({request.item_id for request in locked}).current().locked():
             current[(row.item_id, row.taxonomy_id)].append(row)
+        usable = _usable(suggestion for answer in answers.values() for suggestion in answer)
         superseded: list[int] = []
         created: list[ItemLabel] = []
         for request in locked:
             rows = current[(request.item_id, request.taxonomy_id)]
-            answer = answers[(request.text_hash, request.taxonomy_id)]
+            answer = [each for each in answers[(request.text_hash, request.taxonomy_id)] if each.label_id in usable]
             old, new = _changes(request, rows, answer)
             superseded += old
             created += new
@@ -75,15 +73,41 @@ def store(
     return len(locked)
 
 
+def _is_as_read(now: LabelRequest, read: LabelRequest, status: LabelRequest.Status | None) -> bool:
+    """Whether nothing happened since it was read that this answer would overwrite."""
+    if status is None:
+        return now.updated_at == read.updated_at
+    # Who asks for it anew takes the claim away: the answer may be about labels that are no longer those.
+    return now.claimed_until is not None or read.claimed_until is None
+
+
+def _usable(suggested: Iterable[Suggestion]) -> set[int]:
+    """The ids of these labels that still are in use."""
+    wanted = {suggestion.label_id for suggestion in suggested}
+    return set(Label.objects.filter(pk__in=wanted, is_deprecated=False).values_list("pk", flat=True))
+
+
+def open_to(request: LabelRequest, rows: Iterable[ItemLabel]) -> tuple[bool, set[int]]:
+    """Whether another label may be suggested for the item beside its current rows, and the labels that may not."""
+    decided = [row for row in rows if _stands(row, request)]
+    is_single = request.taxonomy.choice == request.taxonomy.Choice.SINGLE
+    settled = is_single and any(row.decision != ItemLabel.Decision.REJECTED for row in decided)
+    labels = {row.label_id for row in decided} | {row.final_label_id for row in decided if row.final_label_id}
+    return not settled, labels
+
+
+def _stands(row: ItemLabel, request: LabelRequest) -> bool:
+    """Whether it was decided: by a person for good, automatically as long as the text is the same."""
+    return bool(row.decision) and not (row.is_automatic and row.text_hash != request.text_hash)
+
+
 def _changes(
     request: LabelRequest, rows: Sequence[ItemLabel], answer: Sequence[Suggestion]
 ) -> tuple[list[int], list[ItemLabel]]:
     """The ids to supersede and the rows to add."""
-    decided = [row for row in rows if row.decision]
+    is_open, known = open_to(request, rows)
+    fresh = [suggestion for suggestion in answer if suggestion.label_id not in known] if is_open else []
     is_single = request.taxonomy.choice == request.taxonomy.Choice.SINGLE
-    settled = is_single and any(row.decision != ItemLabel.Decision.REJECTED for row in decided)
-    known = {row.label_id for row in decided} | {row.final_label_id for row in decided}
-    fresh = [] if settled else [suggestion for suggestion in answer if suggestion.label_id not in known]
     abstain_below = request.taxonomy.abstain_below
     new = [
         ItemLabel(
@@ -97,7 +121,10 @@ def _changes(
             prompt_version=suggestion.prompt_version,
             evidence=suggestion.evidence,
             text_hash=request.text_hash,
-            opinions={name: [list(pair) for pair in told] for name, told in suggestion.opinions.items()},
+            # Who thought what is told beside the first that is left, whichever was first in the answer.
+            opinions={name: [list(pair) for pair in told] for name, told in answer[0].opinions.items()}
+            if rank == 1
+            else {},
             gain=1.0 - suggestion.confidence if rank == 1 else 0.0,
             is_assigned=(
                 rank == 1 and suggestion.confidence >= abstain_below
@@ -108,7 +135,7 @@ def _changes(
         )
         for rank, suggestion in enumerate(fresh, start=1)
     ]
-    return [row.pk for row in rows if not row.decision and not settled], new
+    return [row.pk for row in rows if is_open and not _stands(row, request)], new
 
 
 def earlier_opinions(keys: Iterable[Key], *, model: str) -> dict[Key, list[list[float]]]:

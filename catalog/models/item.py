@@ -192,13 +192,6 @@ class ItemEmbeddingQuerySet(models.QuerySet["ItemEmbedding"]):
         )
         return {text_hash: np.asarray(vector, dtype=np.float32) for text_hash, vector in rows}
 
-    def centre(self) -> tuple[NDArray[np.float32], int]:
-        """The mean of all vectors, and of how many; zeros and 0 where there are none."""
-        found = self.aggregate(mean=Avg("vector"), n=Count("pk"))
-        if not found["n"]:
-            return np.zeros(settings.EMBEDDING_DIM, dtype=np.float32), 0
-        return np.asarray(found["mean"], dtype=np.float32), found["n"]
-
 
 class ItemEmbedding(models.Model):
     """Its own table, so that lists of items never drag vectors along."""

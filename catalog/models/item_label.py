@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import combinations
 
@@ -23,6 +23,7 @@ from catalog.models.taxonomy import Label, Taxonomy
 
 # A suggestion for a taxonomy of several choices counts where it is likelier than not.
 ASSIGN_FROM_CONFIDENCE = 0.5
+GAINS_AT_ONCE = 500
 
 
 class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
@@ -115,16 +116,27 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
         rows = self.annotate(popularity_share=F("item__popularity__share")).order_by("pk")
         return rows.only("pk", "item_id", "confidence", "text_hash", "gain", "is_audit")
 
-    def second_choices(self, taxonomy_id: int, item_ids: Iterable[int]) -> dict[int, float]:
-        """Item -> how sure its second suggestion is."""
-        rows = self.current().filter(taxonomy_id=taxonomy_id, rank=2, item_id__in=list(item_ids))
-        return dict(rows.order_by("-pk").values_list("item_id", "confidence"))
+    def second_choices(self, taxonomy_id: int) -> dict[int, float]:
+        """Item -> how sure its second suggestion is, where nobody decided about that."""
+        rows = self.current().filter(taxonomy_id=taxonomy_id, rank=2, decision="")
+        return dict(rows.order_by("pk").values_list("item_id", "confidence"))
 
-    def firsts_of(self, taxonomy_id: int, item_ids: Iterable[int]) -> ItemLabelQuerySet:
-        return self.current().filter(taxonomy_id=taxonomy_id, rank=1, item_id__in=list(item_ids)).order_by("pk")
+    def write_gains(self, gains: Mapping[int, float]) -> None:
+        """Row id -> gain. A part at a time, locked as decisions lock, so that no reviewer waits for all of it."""
+        ids = sorted(gains)
+        for begin in range(0, len(ids), GAINS_AT_ONCE):
+            part = ids[begin : begin + GAINS_AT_ONCE]
+            with transaction.atomic():
+                rows = list(ItemLabel.objects.filter(pk__in=part).only("pk").select_for_update().order_by("pk"))
+                for row in rows:
+                    row.gain = gains[row.pk]
+                ItemLabel.objects.bulk_update(rows, ["gain"])
 
     def text_hashes(self) -> list[str]:
         return list(self.order_by("item__text_hash").values_list("item__text_hash", flat=True).distinct())
+
+    def count_texts(self) -> int:
+        return self.order_by().values("item__text_hash").distinct().count()
 
     def model_opinions(self, taxonomy_id: int, text_hashes: Iterable[str]) -> dict[str, list[list[float]]]:
         """Text hash -> what the language model said of it last: [[label id, share or log odds], ...]."""

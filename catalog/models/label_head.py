@@ -4,12 +4,15 @@ without being looked at."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
 import numpy as np
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db import models, transaction
+from django.db.models import Exists, F, Func, OuterRef, Q
+from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext_lazy
 from numpy.typing import NDArray
 from pgvector.django import HalfVectorField
@@ -21,6 +24,11 @@ from catalog.models.taxonomy import Taxonomy
 class LabelHeadQuerySet(models.QuerySet["LabelHead"]):
     def live(self, taxonomy_id: int) -> LabelHead | None:
         return self.filter(taxonomy_id=taxonomy_id, status=LabelHead.Status.LIVE).first()
+
+    def live_version(self, taxonomy_id: int) -> tuple[int, int, str] | None:
+        """(id, version, model) of the live one, without its weights."""
+        live = self.filter(taxonomy_id=taxonomy_id, status=LabelHead.Status.LIVE)
+        return live.values_list("pk", "version", "model").first()
 
 
 class LabelHead(models.Model):
@@ -57,6 +65,20 @@ class LabelHead(models.Model):
         return f"label head {self.version} of {self.taxonomy_id}"
 
 
+class OpinionFitQuerySet(models.QuerySet["OpinionFit"]):
+    def parameters_of(self, taxonomy_id: int) -> dict[str, Any]:
+        return self.filter(taxonomy_id=taxonomy_id).values_list("parameters", flat=True).first() or {}
+
+    @transaction.atomic
+    def remember(self, taxonomy_id: int, **parameters: object) -> OpinionFit:
+        """Change these of its parameters, whoever changes others meanwhile; None takes one away."""
+        OpinionFit.objects.bulk_create([OpinionFit(taxonomy_id=taxonomy_id)], ignore_conflicts=True)
+        fit = OpinionFit.objects.select_for_update().get(taxonomy_id=taxonomy_id)
+        fit.parameters = {key: value for key, value in {**fit.parameters, **parameters}.items() if value is not None}
+        fit.save(update_fields=["parameters", "fitted_at"])
+        return fit
+
+
 class OpinionFit(models.Model):
     """How the opinions about a taxonomy's items are weighed and turned into an honest confidence."""
 
@@ -65,6 +87,8 @@ class OpinionFit(models.Model):
     decisions = models.PositiveIntegerField(default=0, help_text="How many decisions they were fitted on.")
     report = models.JSONField(default=dict, help_text="What the fit changed on held-out decisions.")
     fitted_at = models.DateTimeField(auto_now=True)
+
+    objects = OpinionFitQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"opinion weights of {self.taxonomy_id}"
@@ -98,8 +122,7 @@ class AutoAccept(models.Model):
 
 class LabellingVectorQuerySet(models.QuerySet["LabellingVector"]):
     def by_text(self, text_hashes: Sequence[str], *, model: str) -> dict[str, NDArray[np.float32]]:
-        rows = self.filter(text_hash__in=text_hashes, model=model).values_list("text_hash", "vector")
-        return {text_hash: np.asarray(vector, dtype=np.float32) for text_hash, vector in rows}
+        return dict(self.filter(text_hash__in=text_hashes, model=model)._unpacked())
 
     def keep(self, text_hashes: Sequence[str], vectors: NDArray[np.float32], *, model: str) -> None:
         """Store each; what another worker stored meanwhile stays."""
@@ -114,8 +137,27 @@ class LabellingVectorQuerySet(models.QuerySet["LabellingVector"]):
         return self.filter(Exists(Item.objects.filter(text_hash=OuterRef("text_hash"))), model=model)
 
     def newest(self, n: int) -> list[tuple[str, NDArray[np.float32]]]:
-        rows = self.order_by("-pk").values_list("text_hash", "vector")[:n]
-        return [(text_hash, np.asarray(vector, dtype=np.float32)) for text_hash, vector in rows]
+        return self.order_by("-pk")._unpacked(n)
+
+    def abandoned(self, kept: Sequence[str], *, before: datetime) -> LabellingVectorQuerySet:
+        """Made before then, of texts that no item has now and that are not `kept`."""
+        is_kept = RawSQL("text_hash = ANY(%s)", [list(kept)], output_field=models.BooleanField())
+        has_item = Exists(Item.objects.filter(text_hash=OuterRef("text_hash")))
+        return self.filter(~has_item, created_at__lt=before).exclude(is_kept)
+
+    def forget(self, n: int) -> int:
+        """Delete up to n of these, oldest first. Returns how many."""
+        ids = list(self.order_by("pk").values_list("pk", flat=True)[:n])
+        return LabellingVector.objects.filter(pk__in=ids).delete()[0]
+
+    def _unpacked(self, n: int | None = None) -> list[tuple[str, NDArray[np.float32]]]:
+        """Text hashes and vectors, read in pgvector's binary form: many times faster than its text."""
+        packed = Func(F("vector"), function="halfvec_send", output_field=models.BinaryField())
+        # Two bytes of dimension and two unused come before the components, big-endian halves.
+        return [
+            (text_hash, np.frombuffer(bytes(vector), dtype=">f2", offset=4).astype(np.float32))
+            for text_hash, vector in self.annotate(packed=packed).values_list("text_hash", "packed")[:n]
+        ]
 
 
 class LabellingVector(models.Model):

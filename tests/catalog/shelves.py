@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.models import User
+
+from catalog import review
 from catalog.embedding import item_text, text_hash
-from catalog.labelling import label_waiting
+from catalog.labelling import label_waiting, request_labels
 from catalog.models import Item, ItemLabel, Label, Taxonomy
 from tests.fakes import FakeChatModel
 
@@ -51,3 +54,16 @@ def drain(**options):
 def tied_item(external_id="mix"):
     """Between Dairy and Bakery, so that the embeddings are not sure."""
     return make_item(external_id, "milk bread")
+
+
+def shelf(n: int, word: str, prefix: str) -> list[Item]:
+    """Items that say `word` and bread in equal parts, and a word of their own; asked for."""
+    items = [make_item(f"{prefix}-{place}", f"bread {word} extra{prefix}{place}") for place in range(n)]
+    request_labels([item.pk for item in items])
+    return items
+
+
+def decide(items: list[Item], taxonomy: Taxonomy, label_name: str, staff: User) -> None:
+    label = taxonomy.labels.get(name=label_name)
+    for item in items:
+        review.correct(current(item, taxonomy)[0].pk, label.pk, reviewer=staff)

@@ -84,16 +84,6 @@ def test_an_item_deleted_while_its_text_is_embedded_is_left_out():
 
 
 @pytest.mark.django_db
-def test_the_centre_is_the_mean_vector():
-    assert ItemEmbedding.objects.centre()[1] == 0
-    make_item("a", "Milk"), make_item("b", "Bread")
-    embed_items(embedder=FakeEmbedder())
-    centre, n = ItemEmbedding.objects.centre()
-    assert n == 2
-    assert centre[:3].tolist() == [0.5, 0.5, 0.0]
-
-
-@pytest.mark.django_db
 def test_labels_are_embedded_by_name_and_description_and_again_only_when_those_change():
     embedder = FakeEmbedder()
     taxonomy = make_taxonomy(labels={"Dairy": "milk", "Bakery": ""})

@@ -101,3 +101,30 @@ def test_training_is_deterministic_and_finite(places: list[int], seed: int):
     assert np.array_equal(first.weights, again.weights)
     assert np.isfinite(first.weights).all()
     assert np.isfinite(first.bias).all()
+
+
+def test_many_items_are_taken_in_parts_and_give_the_same_start(monkeypatch):
+    random = np.random.default_rng(4)
+    items = random.normal(size=(40, 4)).astype(np.float32)
+    items /= np.linalg.norm(items, axis=1, keepdims=True)
+    whole = label_head.start(AXES[:3], items, is_single=True)
+    monkeypatch.setattr(label_head, "SCORES_AT_ONCE", 3 * 7)
+    parts = label_head.start(AXES[:3], items, is_single=True)
+    assert np.allclose(whole.weights, parts.weights, atol=1e-6)
+    assert np.allclose(whole.bias, parts.bias, atol=1e-6)
+    monkeypatch.setattr(label_head, "ADAPTED_SCORES", 3 * 20)
+    bounded = label_head.start(AXES[:3], items, is_single=True)
+    assert np.array_equal(bounded.weights, label_head.start(AXES[:3], items[:20], is_single=True).weights)
+
+
+def test_one_label_or_one_item_or_a_reading_of_nothing_is_no_special_case():
+    nothing = np.zeros((1, 4), dtype=np.float32)
+    for items in (AXES[3:], nothing, np.vstack([AXES, nothing])):
+        for labels in (AXES[:1], AXES[:3]):
+            begin = label_head.start(labels, items, is_single=True)
+            assert np.isfinite(begin.weights).all()
+            assert np.isfinite(begin.scores(nothing)).all()
+    alone = label_head.start(AXES[:1], AXES, is_single=True)
+    assert label_head.shares(alone.scores(AXES)).tolist() == [[1.0]] * 4
+    none = label_head.start(AXES[:0], AXES, is_single=True)
+    assert none.scores(AXES).shape == (4, 0)

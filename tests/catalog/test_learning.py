@@ -8,38 +8,16 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
-from catalog import labelling, learning, readings, rescoring, review, review_queue, tasks
-from catalog.models import ItemLabel, ItemPopularity, LabelHead, LabelRequest, Lease, OpinionFit, Taxonomy
+from catalog import labelling, learning, readings, rescoring, review, tasks
+from catalog.models import ItemLabel, LabelHead, LabelRequest, Lease, OpinionFit, Taxonomy
 from catalog.readings import Reader
 from recsite.operations.errors import ConflictError, InvalidInputError
 from recsite.operations.models import Job
-from tests.catalog.shelves import current, dairy_lover, drain, make_item, make_taxonomy, told
+from tests.catalog.shelves import current, dairy_lover, decide, drain, make_item, make_taxonomy, shelf, told
 from tests.factories import StaffFactory
 from tests.fakes import FakeEmbedder
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def models(monkeypatch, embedder: FakeEmbedder):
-    """The fake embedder alone, and nothing remembered of another test's catalog."""
-    monkeypatch.setattr(readings, "get_embedder", lambda: embedder)
-    monkeypatch.setattr(readings, "get_label_embedder", lambda: None)
-    monkeypatch.setattr(learning, "get_label_embedder", lambda: None)
-    readings.forget()
-
-
-def shelf(n: int, word: str, prefix: str) -> list:
-    """Items that say `word` and bread in equal parts, and a word of their own."""
-    items = [make_item(f"{prefix}-{place}", f"bread {word} extra{prefix}{place}") for place in range(n)]
-    labelling.request_labels([item.pk for item in items])
-    return items
-
-
-def decide(items, taxonomy: Taxonomy, label_name: str, staff) -> None:
-    label = taxonomy.labels.get(name=label_name)
-    for item in items:
-        review.correct(current(item, taxonomy)[0].pk, label.pk, reviewer=staff)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("models")]
 
 
 def test_decisions_about_some_items_change_the_labels_of_others_like_them(embedder):
@@ -174,7 +152,7 @@ def test_saying_anew_changes_nothing_where_nothing_was_learned(embedder):
     shelf(5, "tofu", "a")
     drain(embedder=embedder)
     before = list(ItemLabel.objects.order_by("pk").values_list("pk", "confidence", "superseded_at"))
-    assert rescoring.rescore(taxonomy.pk) == 0
+    assert rescoring.rescore(taxonomy.pk) == rescoring.Rescoring(changed=0, left=0)
     assert list(ItemLabel.objects.order_by("pk").values_list("pk", "confidence", "superseded_at")) == before
     assert OpinionFit.objects.get().parameters["scored"] == {"reader": "fake-embedder", "texts": 5, "head": 0}
 
@@ -210,69 +188,6 @@ def test_several_choices_learn_each_label_by_itself(embedder):
     assert after.confidence > 5 * snacks[items[13].pk].confidence
 
 
-# ---------------------------------------------------------------- the queue's order
-
-
-def test_the_queue_begins_where_one_decision_settles_most_doubt():
-    axes = np.eye(3, dtype=np.float32)
-    many, few = np.tile(axes[0], (5, 1)), np.tile(axes[1], (2, 1))
-    vectors = np.vstack([few, many, axes[2:3]]).astype(np.float32)
-    order, gains = review_queue.gains(vectors, np.full(8, 0.5, dtype=np.float32), axes[:0], n=3)
-    assert order.tolist() == [2, 0, 7]
-    assert gains.tolist() == [2.5, 1.0, 0.5]
-    # What was decided covers its like; what is sure gains nothing.
-    order, gains = review_queue.gains(vectors, np.array([0, 0, 1, 1, 1, 1, 1, 1], dtype=np.float32), axes[:1], n=1)
-    assert (order.tolist(), gains.tolist()) == ([7], [1.0])
-
-
-def test_gains_are_written_and_popular_items_come_first(embedder, monkeypatch):
-    monkeypatch.setattr(review_queue, "DRAWN_SHARE", 0.0)
-    taxonomy = make_taxonomy()
-    quiet, loud = make_item("quiet", "bread milk quiet"), make_item("loud", "chips milk loud")
-    labelling.request_labels([quiet.pk, loud.pk])
-    drain(embedder=embedder)
-    ItemPopularity.objects.create(item=loud, share=1.0)
-    assert review_queue.rank(taxonomy, Reader(embedder)) == 2
-    gains = {row.item_id: row.gain for row in ItemLabel.objects.awaiting_review()}
-    assert gains[loud.pk] > 1.5 * gains[quiet.pk] > 0.0
-
-
-def test_every_fifth_place_is_given_by_lot_and_by_nothing_else():
-    hashes = [f"text {n}" for n in range(200)]
-    drawn = sorted(
-        (n for n in range(200) if review_queue.is_drawn(hashes[n])), key=lambda n: review_queue.lot(hashes[n])
-    )
-    assert 5 <= len(drawn) <= 30
-    vectors = np.eye(200, dtype=np.float32)
-    none = np.zeros((0, 200), dtype=np.float32)
-    doubts = np.linspace(0.1, 1.0, 200).astype(np.float32)
-    order, gains = review_queue.queue(hashes, vectors, doubts, none, n=20)
-    assert order[4::5] == drawn[:4]
-    assert not set(order) - set(order[4::5]) & set(drawn)
-    assert gains == sorted(gains, reverse=True)
-    # Whatever is thought of them, the same come up by lot.
-    again, _ = review_queue.queue(hashes, vectors, doubts[::-1].copy(), none, n=20)
-    assert again[4::5] == order[4::5]
-    assert again[:4] != order[:4]
-
-
-def test_an_audit_waits_among_the_first_though_it_is_sure(embedder):
-    taxonomy = make_taxonomy()
-    shelf(6, "milk", "a")
-    sure = make_item("sure", "milk cheese butter")
-    labelling.request_labels([sure.pk])
-    drain(embedder=embedder)
-    review_queue.rank(taxonomy, Reader(embedder))
-    place = list(ItemLabel.objects.awaiting_review().order_by("-gain", "pk").values_list("item_id", flat=True))
-    assert place[-1] == sure.pk
-    ItemLabel.objects.filter(item=sure, rank=1).update(is_audit=True)
-    review_queue.rank(taxonomy, Reader(embedder))
-    gains = dict(ItemLabel.objects.awaiting_review().values_list("item_id", "gain"))
-    assert gains[sure.pk] in [gain for item, gain in gains.items() if item != sure.pk] or gains[sure.pk] > min(
-        gains.values()
-    )
-
-
 def test_what_is_too_unsure_is_withheld_and_waits_for_review(embedder):
     taxonomy = make_taxonomy(abstain_below=0.9)
     item = make_item("mix", "milk bread")
@@ -284,3 +199,122 @@ def test_what_is_too_unsure_is_withheld_and_waits_for_review(embedder):
     assert not ItemLabel.objects.effective().exists()
     assert LabelRequest.objects.get().updated_at > timezone.now() - timedelta(minutes=1)
     assert taxonomy.item_labels.filter(is_abstained=True).count() == 1
+
+
+# ---------------------------------------------------------------- which version goes live
+@pytest.mark.parametrize(
+    ("wins", "losses", "chance", "is_enough"),
+    [(1, 0, 0.75, False), (2, 0, 0.875, True), (5, 3, 0.7461, False), (6, 3, 0.8281, True), (0, 0, 0.5, False)],
+)
+def test_how_sure_it_is_that_a_version_is_better(wins, losses, chance, is_enough):
+    n = wins + losses + 4
+    targets = np.eye(2, dtype=np.float32)[np.zeros(n, dtype=int)]
+    right, wrong = np.array([1.0, 0.0]), np.array([0.0, 1.0])
+    live = np.array([wrong] * wins + [right] * losses + [right] * 4, dtype=np.float32)
+    new = np.array([right] * wins + [wrong] * losses + [right] * 4, dtype=np.float32)
+    report = learning.compare(live, new, targets, np.ones(n, dtype=bool), is_single=True)
+    assert (report["wins"], report["losses"], report["chance"]) == (wins, losses, chance)
+    assert (report["chance"] >= learning.SURE_ENOUGH) is is_enough
+    assert report["difference"] == pytest.approx((wins - losses) / n, abs=1e-4)
+
+
+def test_after_a_refusal_all_decisions_can_be_compared_on(embedder):
+    taxonomy, staff = make_taxonomy(), StaffFactory()
+    plain = [make_item(f"m-{place}", f"milk cheese m{place}") for place in range(11)]
+    tofu, more = shelf(2, "tofu", "a"), shelf(8, "tofu", "b")
+    labelling.request_labels([item.pk for item in plain])
+    drain(embedder=embedder)
+    before = [told(item)[0] for item in more]
+    review.accept([current(item)[0].pk for item in plain], reviewer=staff)
+    # Each is known from the other alone, and that is not enough to get either of them right.
+    decide(tofu[:1], taxonomy, "Dairy", staff)
+    decide(tofu[1:], taxonomy, "Snacks", staff)
+    refused = learning.retrain(taxonomy.pk)
+    assert refused.status == "refused"
+    assert [told(item)[0] for item in more] == before
+    decide(more, taxonomy, "Dairy", staff)
+    head = learning.retrain(taxonomy.pk)
+    assert (head.status, head.report["held_out"]) == ("live", 21)
+
+
+def test_a_version_that_is_ahead_but_not_surely_is_refused_and_says_so(embedder, monkeypatch):
+    taxonomy, staff = make_taxonomy(), StaffFactory()
+    items, other = shelf(12, "tofu", "a"), shelf(1, "tofu", "b")[0]
+    drain(embedder=embedder)
+    decide(items, taxonomy, "Dairy", staff)
+    monkeypatch.setattr(learning, "SURE_ENOUGH", 0.99995)  # 12 wins without a loss make it .9999
+    head = learning.retrain(taxonomy.pk)
+    assert (head.status, head.report["wins"], head.report["losses"]) == ("refused", 12, 0)
+    assert head.reason == (
+        "Not live yet, for that may be chance: 100% against 0% right on 12 decisions that neither had seen."
+    )
+    assert told(other)[0][:2] == ("Bakery", "embedding")
+
+
+def test_twins_teach_and_count_once(embedder):
+    taxonomy, staff = make_taxonomy(), StaffFactory()
+    twins = [make_item(f"twin-{place}", "bread tofu same") for place in range(12)]
+    labelling.request_labels([item.pk for item in twins])
+    others = shelf(10, "tofu", "a")
+    drain(embedder=embedder)
+    decide(twins[:11], taxonomy, "Snacks", staff)
+    decide(twins[11:], taxonomy, "Dairy", staff)
+    assert learning.decisions_since_training(taxonomy.pk) == 1
+    assert learning.retrain(taxonomy.pk) is None
+    with pytest.raises(InvalidInputError, match="decisions about 1 items"):
+        learning.request_training(taxonomy.pk, staff=staff)
+    decide(others, taxonomy, "Dairy", staff)
+    head = learning.retrain(taxonomy.pk)
+    assert (head.decisions, head.report["held_out"]) == (11, 11)
+    assert head.report["new_accuracy"] == 1.0  # the newest word about the twins counts
+
+
+def test_what_is_decided_while_a_version_is_trained_is_news_to_it(embedder, monkeypatch):
+    taxonomy, staff = make_taxonomy(), StaffFactory()
+    items = shelf(13, "tofu", "a")
+    drain(embedder=embedder)
+    decide(items[:12], taxonomy, "Dairy", staff)
+    train = learning.label_head.train
+
+    def slow(*args, **options):
+        if not ItemLabel.objects.filter(item=items[12]).exclude(decision="").exists():
+            decide(items[12:], taxonomy, "Dairy", staff)
+        return train(*args, **options)
+
+    monkeypatch.setattr(learning.label_head, "train", slow)
+    head = learning.train(taxonomy.pk)
+    assert (head.decisions, learning.decisions_since_training(taxonomy.pk)) == (12, 1)
+
+
+def test_of_two_who_train_at_once_the_second_leaves_no_trace(embedder, monkeypatch):
+    taxonomy, staff = make_taxonomy(), StaffFactory()
+    items = shelf(12, "tofu", "a")
+    drain(embedder=embedder)
+    decide(items, taxonomy, "Dairy", staff)
+    out_of_fold, began = learning.label_head.out_of_fold, []
+
+    def overtaken(*args, **options):
+        if not began:
+            began.append(1)
+            learning.train(taxonomy.pk)
+        return out_of_fold(*args, **options)
+
+    monkeypatch.setattr(learning.label_head, "out_of_fold", overtaken)
+    with pytest.raises(ConflictError, match="Version 1 of Groceries was trained meanwhile"):
+        learning.train(taxonomy.pk)
+    assert list(LabelHead.objects.values_list("version", "status")) == [(1, "live")]
+
+
+def test_a_taxonomy_that_cannot_be_trained_keeps_no_other_from_it(embedder, monkeypatch):
+    monkeypatch.setattr(learning, "EVERY_DECISIONS", 12)
+    broken, whole, staff = make_taxonomy("broken"), make_taxonomy("whole"), StaffFactory()
+    items = shelf(12, "tofu", "a")
+    drain(embedder=embedder)
+    decide(items, broken, "Dairy", staff)
+    decide(items, whole, "Dairy", staff)
+    train = learning.train
+    monkeypatch.setattr(
+        learning, "train", lambda pk: (_ for _ in ()).throw(ConflictError("no")) if pk == broken.pk else train(pk)
+    )
+    assert learning.learn() == 2
+    assert list(LabelHead.objects.values_list("taxonomy__slug", "status")) == [("whole", "live")]
