@@ -79,7 +79,7 @@ def _words(state: str) -> str:
 def _language_model(fetched: Status | None, embedder: ModelState) -> ModelState:
     """What the server says of itself, or, where it does not answer, how far the child is that becomes it."""
     status = labelling.model_status()
-    state, detail, share = str(status.state), status.detail, None
+    state, detail, share = str(status.state), gettext(status.detail) if status.detail else "", None
     if state == "unreachable" and fetched is not None:
         state, detail, share = fetched.state, fetched.detail, fetched.share_done
     elif state == "unreachable" and embedder.state in FETCHING and settings.LLM_BASE_URL.startswith("http://127."):

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, gettext_lazy
 from unfold.contrib.filters.admin import ChoicesCheckboxFilter, RangeNumericFilter
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelect2Widget
@@ -29,12 +30,11 @@ from recsite.operations.templatetags.console import short
 
 __all__ = ["review_history_admin"]
 
-DECISION_NAMES = [(str(value), str(name)) for value, name in ItemLabel.Decision.choices]
 STATE_CHIPS = {
-    "": ("Suggested", "suggested"),
-    ItemLabel.Decision.ACCEPTED: ("Accepted", "good"),
-    ItemLabel.Decision.CORRECTED: ("Corrected", "good"),
-    ItemLabel.Decision.REJECTED: ("Rejected", "rejected"),
+    "": (gettext_lazy("Suggested"), "suggested"),
+    ItemLabel.Decision.ACCEPTED: (gettext_lazy("Accepted"), "good"),
+    ItemLabel.Decision.CORRECTED: (gettext_lazy("Corrected"), "good"),
+    ItemLabel.Decision.REJECTED: (gettext_lazy("Rejected"), "rejected"),
 }
 
 
@@ -46,26 +46,27 @@ def waiting_badge(request: HttpRequest) -> str:
 
 def state_chip(item_label: ItemLabel) -> SafeString:
     if item_label.is_automatic:
-        return chip("Accepted automatically", "good")
+        return chip(gettext("Accepted automatically"), "good")
     if item_label.is_abstained:
-        return chip("Too unsure to assign", "warn")
+        return chip(gettext("Too unsure to assign"), "warn")
     if not item_label.decision and not item_label.is_assigned:
-        return chip("Not assigned", "quiet")
+        return chip(gettext("Not assigned"), "quiet")
     return chip(*STATE_CHIPS[item_label.decision])
 
 
 class DecisionFilter(admin.SimpleListFilter):
-    title = "decision"
+    title = gettext_lazy("decision")
     parameter_name = "decision"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        more = [("automatic", "Accepted automatically"), ("unassigned", "Not assigned"), ("all", "All")]
-        return [*DECISION_NAMES, *more]
+        decided = [(str(value), str(name)) for value, name in ItemLabel.Decision.choices]
+        automatic, unassigned = gettext("Accepted automatically"), gettext("Not assigned")
+        return [*decided, ("automatic", automatic), ("unassigned", unassigned), ("all", gettext("All"))]
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         """Where nothing is chosen the list is the work to do, so the first choice says that instead of "All"."""
         for place, choice in enumerate(super().choices(changelist)):
-            yield {**choice, "display": "Waiting for review"} if place == 0 else choice
+            yield {**choice, "display": gettext("Waiting for review")} if place == 0 else choice
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():
@@ -87,9 +88,9 @@ class CorrectionForm(forms.ModelForm):
     final_label = forms.ModelChoiceField(
         queryset=Label.objects.none(),
         required=False,
-        label="Right label",
+        label=gettext_lazy("Right label"),
         widget=UnfoldAdminSelect2Widget,
-        help_text="Choose it and save to correct the suggestion. The suggestion stays on record.",
+        help_text=gettext_lazy("Choose it and save to correct the suggestion. The suggestion stays on record."),
     )
 
     class Meta:
@@ -125,7 +126,7 @@ class ItemLabelAdmin(PageAdmin):
     )
     list_select_related = ("item", "label", "final_label", "taxonomy", "reviewer")
     search_fields = ("item__title", "label__path", "=item__external_id")
-    search_help_text = "Words of an item or a label"
+    search_help_text = gettext_lazy("Words of an item or a label")
     ordering = ("-gain", "confidence", "id")
     list_before_template = "admin/catalog/itemlabel/_list_head.html"
     list_after_template = "admin/catalog/itemlabel/decide_form.html"
@@ -134,9 +135,9 @@ class ItemLabelAdmin(PageAdmin):
     warn_unsaved_form = False
     fieldsets = (
         (None, {"fields": ("item_link", "item_text", "shown_suggestion", ("shown_confidence", "shown_evidence"))}),
-        ("Decision", {"fields": ("shown_state", "final_label", "shown_history")}),
+        (gettext_lazy("Decision"), {"fields": ("shown_state", "final_label", "shown_history")}),
         (
-            "Made by",
+            gettext_lazy("Made by"),
             {"fields": (("taxonomy", "shown_rank"), ("source", "shown_model"), ("prompt_version", "suggested_at"))},
         ),
     )
@@ -204,7 +205,6 @@ class ItemLabelAdmin(PageAdmin):
     def _decide(self, request: HttpRequest, verb: str, ids: list[int]) -> None:
         reviewer = request.user
         assert isinstance(reviewer, User)  # noqa: S101  (the admin lets nobody else in)
-        done = {"accept": "accepted", "reject": "rejected", "undo": "waiting for review again"}[verb]
         try:
             if verb == "undo":
                 review.undo(ids[0], reviewer=reviewer)
@@ -213,26 +213,25 @@ class ItemLabelAdmin(PageAdmin):
         except RecsiteError as error:
             self.message_user(request, error.message, messages.ERROR)
         else:
-            words = f"{len(ids):,} {done}." if len(ids) > 1 else f"{done.capitalize()}."
-            self.message_user(request, words, messages.SUCCESS)
+            self.message_user(request, _decided_words(verb, len(ids)), messages.SUCCESS)
 
-    @admin.action(description="Accept", permissions=["change"])
+    @admin.action(description=gettext_lazy("Accept"), permissions=["change"])
     def accept(self, request: HttpRequest, queryset: QuerySet[ItemLabel]) -> None:
         self._decide(request, "accept", list(queryset.values_list("pk", flat=True)))
 
-    @admin.action(description="Reject", permissions=["change"])
+    @admin.action(description=gettext_lazy("Reject"), permissions=["change"])
     def reject(self, request: HttpRequest, queryset: QuerySet[ItemLabel]) -> None:
         self._decide(request, "reject", list(queryset.values_list("pk", flat=True)))
 
-    @action(description="Accept", permissions=["change"])
+    @action(description=gettext_lazy("Accept"), permissions=["change"])
     def accept_this(self, request: HttpRequest, item_label: ItemLabel) -> None:
         self._decide(request, "accept", [item_label.pk])
 
-    @action(description="Reject", permissions=["change"])
+    @action(description=gettext_lazy("Reject"), permissions=["change"])
     def reject_this(self, request: HttpRequest, item_label: ItemLabel) -> None:
         self._decide(request, "reject", [item_label.pk])
 
-    @action(description="Undo decision", permissions=["change"])
+    @action(description=gettext_lazy("Undo decision"), permissions=["change"])
     def undo_this(self, request: HttpRequest, item_label: ItemLabel) -> None:
         self._decide(request, "undo", [item_label.pk])
 
@@ -255,7 +254,7 @@ class ItemLabelAdmin(PageAdmin):
         reviewer = request.user
         if "final_label" not in form.changed_data or chosen is None or not isinstance(reviewer, User):
             self.message_user(
-                request, "Nothing was decided; choose the right label, accept or reject.", messages.WARNING
+                request, gettext("Nothing was decided; choose the right label, accept or reject."), messages.WARNING
             )
             return
         try:
@@ -263,7 +262,7 @@ class ItemLabelAdmin(PageAdmin):
         except RecsiteError as error:
             self.message_user(request, error.message, messages.ERROR)
         else:
-            self.message_user(request, f"Corrected to {chosen.path}.", messages.SUCCESS)
+            self.message_user(request, gettext("Corrected to %(label)s.") % {"label": chosen.path}, messages.SUCCESS)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -279,37 +278,37 @@ class ItemLabelAdmin(PageAdmin):
 
     # ---------------------------------------------------------------- columns
 
-    @display(description="Item", ordering="item__title")
+    @display(description=gettext_lazy("Item"), ordering="item__title")
     def shown_item(self, item_label: ItemLabel) -> SafeString:
         item = item_label.item
         return titled(item.title, item.brand or item.external_id, image_url=item.image_url)
 
-    @display(description="Label", ordering="label__path")
+    @display(description=gettext_lazy("Label"), ordering="label__path")
     def shown_label(self, item_label: ItemLabel) -> SafeString:
         label = item_label.final_label or item_label.label
         if label.pk != item_label.label_id:
-            return _two_lines(label.name, f"instead of {item_label.label.name}")
+            return _two_lines(label.name, gettext("instead of %(label)s") % {"label": item_label.label.name})
         above = label.path.rpartition(SEPARATOR)[0]
         return _two_lines(label.name, " · ".join(part for part in (item_label.taxonomy.name, above) if part))
 
-    @display(description="Confidence", ordering="confidence")
+    @display(description=gettext_lazy("Confidence"), ordering="confidence")
     def shown_confidence(self, item_label: ItemLabel) -> SafeString:
         return meter(item_label.confidence)
 
-    @display(description="Evidence")
+    @display(description=gettext_lazy("Evidence"))
     def shown_evidence(self, item_label: ItemLabel) -> SafeString:
         return format_html('<span class="rs-wrap">{}</span>', item_label.evidence or "–")
 
-    @display(description="Suggested by", ordering="source")
+    @display(description=gettext_lazy("Suggested by"), ordering="source")
     def made_by(self, item_label: ItemLabel) -> SafeString:
         details = " · ".join(part for part in (item_label.prompt_version, item_label.model) if part)
         return _two_lines(item_label.get_source_display(), details)
 
-    @display(description="Decision", ordering="decision")
+    @display(description=gettext_lazy("Decision"), ordering="decision")
     def shown_state(self, item_label: ItemLabel) -> SafeString:
         if not item_label.decided_at:
             return state_chip(item_label)
-        who = item_label.reviewer.get_username() if item_label.reviewer else "somebody"
+        who = item_label.reviewer.get_username() if item_label.reviewer else gettext("somebody")
         who = "" if item_label.is_automatic else who
         return format_html(
             '{}<br><span class="rs-sub">{}</span> {}',
@@ -321,44 +320,53 @@ class ItemLabelAdmin(PageAdmin):
     @display(description="")
     def buttons(self, item_label: ItemLabel) -> SafeString:
         if item_label.decision and not item_label.is_automatic:
-            return format_html('<span class="rs-buttons">{}</span>', _button("undo", "Undo", item_label))
+            return format_html('<span class="rs-buttons">{}</span>', _button("undo", gettext("Undo"), item_label))
         edit = reverse("admin:catalog_itemlabel_change", args=[item_label.pk])
         return format_html(
-            '<span class="rs-buttons">{}{}<a class="rs-button" href="{}" aria-label="Correct the label of {}">'
-            "Correct</a></span>",
-            _button("accept", "Accept", item_label),
-            _button("reject", "Reject", item_label),
+            '<span class="rs-buttons">{}{}<a class="rs-button" href="{}" aria-label="{}">{}</a></span>',
+            _button("accept", gettext("Accept"), item_label),
+            _button("reject", gettext("Reject"), item_label),
             edit,
-            item_label.item.title,
+            gettext("Correct the label of %(item)s") % {"item": item_label.item.title},
+            gettext("Correct"),
         )
 
     # ---------------------------------------------------------------- the page of one
 
-    @display(description="Item")
+    @display(description=gettext_lazy("Item"))
     def item_link(self, item_label: ItemLabel) -> SafeString:
         item = item_label.item
         return link(reverse("admin:catalog_item_change", args=[item.pk]), f"{item.title} ({item.external_id})")
 
-    @display(description="Its text")
+    @display(description=gettext_lazy("Its text"))
     def item_text(self, item_label: ItemLabel) -> str:
         item = item_label.item
-        return " · ".join(part for part in (item.brand, item.description[:600]) if part) or "Title only."
+        return " · ".join(part for part in (item.brand, item.description[:600]) if part) or gettext("Title only.")
 
-    @display(description="History")
+    @display(description=gettext_lazy("History"))
     def shown_history(self, item_label: ItemLabel) -> SafeString:
-        return link(history_address(item_label), "Who decided what, and when")
+        return link(history_address(item_label), gettext("Who decided what, and when"))
 
-    @display(description="Choice")
+    @display(description=gettext_lazy("Choice"))
     def shown_rank(self, item_label: ItemLabel) -> str:
-        return f"The model's choice no. {item_label.rank}"
+        return gettext("The model's choice no. %(rank)s") % {"rank": item_label.rank}
 
-    @display(description="Model")
+    @display(description=gettext_lazy("Model"))
     def shown_model(self, item_label: ItemLabel) -> str:
         return item_label.model or "–"
 
-    @display(description="Suggested label")
+    @display(description=gettext_lazy("Suggested label"))
     def shown_suggestion(self, item_label: ItemLabel) -> SafeString:
         return format_html("{}<br>{}", item_label.label.path, item_label.label.description)
+
+
+def _decided_words(verb: str, n: int) -> str:
+    if verb == "undo":
+        return gettext("Waiting for review again.")
+    if n == 1:
+        return gettext("Accepted.") if verb == "accept" else gettext("Rejected.")
+    words = gettext("%(n)s accepted.") if verb == "accept" else gettext("%(n)s rejected.")
+    return words % {"n": f"{n:,}"}
 
 
 def _two_lines(first: str, second: str) -> SafeString:
@@ -374,12 +382,10 @@ def _two_lines(first: str, second: str) -> SafeString:
 
 def _button(verb: str, text: str, item_label: ItemLabel) -> SafeString:
     return format_html(
-        '<button class="rs-button" form="decide-form" name="decide" value="{}:{}" '
-        'aria-label="{}: {} for {}">{}</button>',
+        '<button class="rs-button" form="decide-form" name="decide" value="{}:{}" aria-label="{}">{}</button>',
         verb,
         item_label.pk,
-        text,
-        item_label.label.name,
-        item_label.item.title,
+        gettext("%(act)s: %(label)s for %(item)s")
+        % {"act": text, "label": item_label.label.name, "item": item_label.item.title},
         text,
     )

@@ -183,7 +183,7 @@ def _words_of(opinions: Sequence[Opinion]) -> str:
         by_label.setdefault(opinion.label.name, []).append(opinion.who)
     if len(by_label) == 1:
         return gettext("They agree.")
-    return "; ".join(
+    return gettext("; ").join(
         gettext("%(who)s: %(label)s") % {"who": gettext(" and ").join(who), "label": label}
         for label, who in by_label.items()
     )

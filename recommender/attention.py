@@ -99,7 +99,7 @@ def _stopped_auto_accept() -> list[Attention]:
         Attention(
             "shield-check",
             "warning",
-            gettext("Automatic accepting of %(taxonomy)s has stopped") % {"taxonomy": one.taxonomy.name},
+            gettext("Auto-accept of %(taxonomy)s has stopped") % {"taxonomy": one.taxonomy.name},
             one.reason,
             reverse("taxonomy-confidence", args=[one.taxonomy.slug]),
             gettext("See why"),

@@ -15,7 +15,10 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from unfold.admin import ModelAdmin
+
+from recsite.operations.templatetags.console import day
 
 COUNTED_EXACTLY = 100_000
 
@@ -90,13 +93,13 @@ def number(text: object) -> SafeString:
 def when(moment: datetime | None) -> SafeString:
     """How long ago, with the exact time on hover."""
     if moment is None:
-        return format_html('<span class="rs-sub">{}</span>', "never")
+        return format_html('<span class="rs-sub">{}</span>', gettext("never"))
     exact = timezone.localtime(moment)
     return format_html(
         '<time class="rs-when" datetime="{}" title="{}">{}</time>',
         exact.isoformat(),
         f"{exact:%Y-%m-%d %H:%M:%S %Z}",
-        naturaltime(moment) if timezone.now() - moment < timedelta(days=1) else f"{exact:%d %b %Y}",
+        naturaltime(moment) if timezone.now() - moment < timedelta(days=1) else day(moment),
     )
 
 

@@ -231,7 +231,7 @@ def test_home_says_where_auto_accept_stopped_and_whose_confidence_is_off(monkeyp
     for _ in range(200):
         ItemLabelFactory(label=label, decision="rejected", confidence=0.9, decided_at=timezone.now())
     found = {one.title: one for one in needs_attention(LabellingCounts(0, 0, 0, 0), READY)}
-    stopped = found["Automatic accepting of Aisle has stopped"]
+    stopped = found["Auto-accept of Aisle has stopped"]
     assert (stopped.detail, stopped.address) == ("Of 22 audits 20 were right.", "/taxonomies/aisle/confidence/")
     assert "90 points apart on average, over 200 decisions" in found["Confidence of Aisle is off"].detail
-    assert len([title for title in found if "accepting" in title]) == 1
+    assert len([title for title in found if "Auto-accept" in title]) == 1
