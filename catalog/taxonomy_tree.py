@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.urls import NoReverseMatch, reverse
 from django.utils.translation import get_language_info
 
 from catalog.models import ItemLabel, Label, LabelRequest, Taxonomy
@@ -143,11 +141,3 @@ def jobs_of(taxonomy: Taxonomy) -> list[Job]:
 
 def waiting_for_labels(taxonomy: Taxonomy) -> int:
     return LabelRequest.objects.filter(taxonomy=taxonomy, status=LabelRequest.Status.PENDING).count()
-
-
-def links_of(taxonomy: Taxonomy) -> dict[str, str]:
-    """Addresses of what other pages tell of a taxonomy; a page that this installation lacks is left out."""
-    found = {"review": f"{reverse('admin:catalog_itemlabel_changelist')}?taxonomy__id__exact={taxonomy.pk}"}
-    with contextlib.suppress(NoReverseMatch):
-        found["confidence"] = reverse("taxonomy-confidence", args=[taxonomy.slug])
-    return found
