@@ -124,7 +124,7 @@ def _save(taxonomy: Taxonomy, found: Classifier, learned: Head, lesson: Lesson, 
             model=found.reader,
             decisions=len(lesson.truth),
             report=report,
-            reason=(f"Live: {words}" if is_better else f"Not live, for it is not better: {words}")[:300],
+            reason=(f"Went live: {words}" if is_better else f"Not live, for it is not better: {words}")[:300],
             went_live_at=timezone.now() if is_better else None,
         )
 
@@ -196,7 +196,7 @@ def roll_back(head_id: int, *, staff: User) -> LabelHead:
         head.status, head.went_live_at = LabelHead.Status.LIVE, timezone.now()
         head.reason = f"Live again: {staff.get_username()} rolled back to it."[:300]
         head.save(update_fields=["status", "went_live_at", "reason"])
-        title = f"Say the labels of {head.taxonomy.name} anew with version {head.version}"
+        title = f"Label {head.taxonomy.name} anew with version {head.version}"
         _begin(head.taxonomy, title, staff=staff, train=False)
     log.info("label_head_rolled_back", taxonomy=head.taxonomy_id, version=head.version, staff=staff.pk)
     return head

@@ -108,14 +108,15 @@ def panel(label: Label) -> Panel:
     names = {
         str(_language(name.language)): name.name for name in sorted(label.names.all(), key=lambda name: name.language)
     }
+    within = Label.objects.filter(taxonomy_id=label.taxonomy_id).below(label.path)
     return Panel(
         label=label,
         above=ancestors(label),
         names=names,
         items=Label.objects.all().count_items_within([label.pk]).get(label.pk, 0),
         own_items=ItemLabel.objects.all().carrying(Label.objects.filter(pk=label.pk)).count(),
-        decisions=ItemLabel.objects.all().decided().naming([label.pk]).count(),
-        waiting=ItemLabel.objects.awaiting_review().filter(label=label).count(),
+        decisions=ItemLabel.objects.all().decided().naming(list(within.values_list("pk", flat=True))).count(),
+        waiting=ItemLabel.objects.awaiting_review().filter(label__in=within).count(),
         children=label.children.count(),
     )
 
