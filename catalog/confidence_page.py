@@ -11,12 +11,13 @@ from datetime import date
 
 from django.utils.translation import gettext, gettext_lazy
 
-from catalog import label_metrics
+from catalog import label_metrics, learning
 from catalog.audits import Evidence, SuggestedThreshold, count_acceptable, evidence, suggest_threshold
 from catalog.auto_accept import MOST_WAITING
 from catalog.confidence import ConfidenceReport, Judged, LabelPrecision, Measured
 from catalog.models import AutoAccept, LabelHead, OpinionFit, Taxonomy
 from catalog.models.outcome import outcomes
+from recsite.operations.models import Job
 from recsite.operations.templatetags.console import signed
 
 DAYS_SHOWN = 7
@@ -104,11 +105,13 @@ def auto_accept_panel(taxonomy: Taxonomy, rows: Sequence[Judged], setting: AutoA
 
 
 def learning_panel(taxonomy: Taxonomy) -> dict[str, object]:
-    """How the opinions are weighed, and the newest versions of the label head. Two queries."""
+    """How the opinions are weighed, and the newest versions of the label head. Three queries."""
     fit, heads = OpinionFit.objects.filter(pk=taxonomy.pk).first(), LabelHead.objects.filter(taxonomy=taxonomy)
     weights = dict(fit.parameters.get("weights", {})) if fit else {}
     total = sum(abs(weight) for weight in weights.values()) or 1.0
+    jobs = Job.objects.active().filter(kind=learning.KIND, parameters__taxonomy=taxonomy.pk)
     return {
+        "training": jobs.newest_first().first(),
         "fit": fit,
         "weights": [
             OpinionWeight(str(name), float(weights[key]), abs(weights[key]) / total)

@@ -9,15 +9,16 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django_htmx.http import trigger_client_event
 
 from catalog import abstaining, auto_accept, auto_accept_bell, confidence, confidence_page, learning
 from catalog.confidence import LabelPrecision, worst_first
-from catalog.models import AutoAccept, LabelHead, Taxonomy
+from catalog.models import AutoAccept, ItemLabel, LabelHead, Taxonomy
 from recsite.operations.access import staff_of, staff_page
 from recsite.operations.errors import RecsiteError
 from recsite.operations.pages import Undo, page_of, toast, wants_fragment
@@ -28,6 +29,7 @@ PARTS = {
     "confidence-labels": "labels",
     "confidence-figures": "figures",
     "confidence-histogram": "histogram",
+    "confidence-learning": "learning",
 }
 CHANGED = {"confidence-changed": True}
 SORTS: Mapping[str, Callable[[LabelPrecision], Any]] = {
@@ -43,10 +45,12 @@ SORTS: Mapping[str, Callable[[LabelPrecision], Any]] = {
 @require_GET
 def taxonomy_confidence(request: HttpRequest, slug: str) -> HttpResponse:
     taxonomy = get_object_or_404(Taxonomy, slug=slug)
+    part = PARTS.get(request.headers.get("HX-Target", "")) if wants_fragment(request) else None
+    if part == "learning":
+        return _learning_part(request, taxonomy)
     rows = confidence.judged(taxonomy.pk)
     if request.GET.get("format") == "csv":
         return _csv(request, taxonomy, rows)
-    part = PARTS.get(request.headers.get("HX-Target", "")) if wants_fragment(request) else None
     context: dict[str, object] = {"taxonomy": taxonomy}
     if part != "labels":
         report = confidence.report(taxonomy, rows)
@@ -59,7 +63,8 @@ def taxonomy_confidence(request: HttpRequest, slug: str) -> HttpResponse:
         "curve": confidence_page.curve_data(report),
         "curve_summary": confidence_page.curve_summary(report),
         "curve_note": confidence_page.curve_note(report),
-        "taxonomy_address": _taxonomy_address(slug),
+        "waiting": ItemLabel.objects.awaiting_review().filter(taxonomy=taxonomy).count(),
+        "review_address": f"{reverse('admin:catalog_itemlabel_focus')}?taxonomy={taxonomy.pk}",
         "preview": abstaining.preview(taxonomy, taxonomy.abstain_below, rows),
         "panel": confidence_page.auto_accept_panel(taxonomy, rows),
         **confidence_page.learning_panel(taxonomy),
@@ -67,18 +72,18 @@ def taxonomy_confidence(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "catalog/confidence.html", context)
 
 
+def _learning_part(request: HttpRequest, taxonomy: Taxonomy) -> HttpResponse:
+    """Asked for while something trains; once it is done, the figures beside it are read anew."""
+    panel = confidence_page.learning_panel(taxonomy)
+    response = render(request, "catalog/_confidence_learning.html", {"taxonomy": taxonomy, **panel})
+    return response if panel["training"] else trigger_client_event(response, "confidence-changed")
+
+
 def _histogram(report: confidence.ConfidenceReport) -> dict[str, object]:
     return {
         "histogram": [[bar.low, bar.n, bar.abstained] for bar in report.histogram],
         "histogram_summary": confidence_page.histogram_summary(report),
     }
-
-
-def _taxonomy_address(slug: str) -> str:
-    try:
-        return reverse("taxonomy", args=[slug])
-    except NoReverseMatch:
-        return ""
 
 
 def _labels(request: HttpRequest, taxonomy: Taxonomy, rows: Sequence[confidence.Judged]) -> dict[str, object]:

@@ -148,7 +148,7 @@ def _save(
     is_better = is_ahead and report["chance"] >= SURE_ENOUGH
     words = _told(report)
     if is_better:
-        reason = f"Live: {words}"
+        reason = f"Went live: {words}"
     elif is_ahead:
         reason = f"Not live yet, for that may be chance: {words}"
     else:
@@ -249,7 +249,7 @@ def roll_back(head_id: int, *, staff: User) -> LabelHead:
         head.status, head.went_live_at = LabelHead.Status.LIVE, timezone.now()
         head.reason = f"Live again: {staff.get_username()} rolled back to it."[:300]
         head.save(update_fields=["status", "went_live_at", "reason"])
-        title = f"Say the labels of {head.taxonomy.name} anew with version {head.version}"
+        title = f"Label {head.taxonomy.name} anew with version {head.version}"
         _begin(head.taxonomy, title, staff=staff, train=False)
     log.info("label_head_rolled_back", taxonomy=head.taxonomy_id, version=head.version, staff=staff.pk)
     return head

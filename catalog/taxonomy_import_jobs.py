@@ -14,6 +14,7 @@ from pathlib import Path
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.urls import reverse
 from django.utils.text import slugify
 
 from catalog.item_rows import UnreadableRow
@@ -69,6 +70,7 @@ def run(progress: jobs.Progress) -> None:
     progress.job.rejected = len(report.rejected)
     progress.describe(
         taxonomies=list(report.taxonomies),
+        address=reverse("taxonomy", args=[report.taxonomies[0]]) if report.taxonomies else "",
         labels_created=report.created,
         labels_updated=report.updated,
         labels_unchanged=report.unchanged,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.urls import NoReverseMatch, reverse
 from django.utils.translation import get_language_info
 
 from catalog.models import ItemLabel, Label, LabelRequest, Taxonomy
@@ -110,14 +108,15 @@ def panel(label: Label) -> Panel:
     names = {
         str(_language(name.language)): name.name for name in sorted(label.names.all(), key=lambda name: name.language)
     }
+    within = Label.objects.filter(taxonomy_id=label.taxonomy_id).below(label.path)
     return Panel(
         label=label,
         above=ancestors(label),
         names=names,
         items=Label.objects.all().count_items_within([label.pk]).get(label.pk, 0),
         own_items=ItemLabel.objects.all().carrying(Label.objects.filter(pk=label.pk)).count(),
-        decisions=ItemLabel.objects.all().decided().naming([label.pk]).count(),
-        waiting=ItemLabel.objects.awaiting_review().filter(label=label).count(),
+        decisions=ItemLabel.objects.all().decided().naming(list(within.values_list("pk", flat=True))).count(),
+        waiting=ItemLabel.objects.awaiting_review().filter(label__in=within).count(),
         children=label.children.count(),
     )
 
@@ -143,11 +142,3 @@ def jobs_of(taxonomy: Taxonomy) -> list[Job]:
 
 def waiting_for_labels(taxonomy: Taxonomy) -> int:
     return LabelRequest.objects.filter(taxonomy=taxonomy, status=LabelRequest.Status.PENDING).count()
-
-
-def links_of(taxonomy: Taxonomy) -> dict[str, str]:
-    """Addresses of what other pages tell of a taxonomy; a page that this installation lacks is left out."""
-    found = {"review": f"{reverse('admin:catalog_itemlabel_changelist')}?taxonomy__id__exact={taxonomy.pk}"}
-    with contextlib.suppress(NoReverseMatch):
-        found["confidence"] = reverse("taxonomy-confidence", args=[taxonomy.slug])
-    return found

@@ -44,7 +44,6 @@ def taxonomy(request: HttpRequest, slug: str) -> HttpResponse:
             chosen_id=chosen.pk if chosen else None,
         ),
         "panel": taxonomy_tree.panel(chosen) if chosen else None,
-        "links": taxonomy_tree.links_of(found),
         "running": taxonomy_tree.jobs_of(found),
         "pending": taxonomy_tree.waiting_for_labels(found),
     }

@@ -66,7 +66,7 @@ def _failed_jobs() -> Attention | None:
 
 
 def _absent_model(status: ModelStatus) -> Attention | None:
-    address, action = reverse("catalog") + "?sort=unsure", gettext("See labels")
+    address, action = reverse("models"), gettext("See models")
     if status.state == "unreachable":
         title = gettext("The language model cannot be reached")
         return Attention("robot", "danger", title, status.detail, address, action)

@@ -21,13 +21,19 @@ def matches(head: Head) -> bool:
 
 
 def read(file: BinaryIO) -> Iterator[Mapping[str, str] | UnreadableRow]:
-    text = opened(file)
+    text, has_ids = opened(file), False
     try:
         for line in text:
             written = line.strip().lstrip("\ufeff")
             if not written or written.startswith("#"):
                 continue
             found = WITH_ID.match(written)
-            yield {"label": found[2], "external_id": found[1]} if found else {"label": written}
+            if found:
+                has_ids = True
+                yield {"label": found[2], "external_id": found[1]}
+            elif has_ids:
+                yield UnreadableRow(f"“{written[:60]}” has no id, unlike the lines before it; write “123 - A > B”.")
+            else:
+                yield {"label": written}
     finally:
         text.detach()

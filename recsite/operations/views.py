@@ -44,12 +44,14 @@ def job_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _details_of(job: Job) -> dict[str, object]:
-    """The job's details by how they read best: facts, a table of rejected rows, other tables.
+    """The job's details by how they read best: facts, a table of rejected rows, other tables, and the `address` of the
+    page where one sees what came of it.
 
     As pairs, because a job may well count its "items", and a template would take that key for the method of a dict.
     """
     details = dict(job.details)
     rejected = [row for row in details.pop("rejected_rows", []) if isinstance(row, dict)]
+    address = str(details.pop("address", ""))
     tables = {name: rows for name, rows in details.items() if _is_table(rows)}
     facts: list[tuple[str, str]] = []
     for name, value in [*details.items(), *job.parameters.items()]:
@@ -59,7 +61,12 @@ def _details_of(job: Job) -> dict[str, object]:
             facts += [(f"{name}, {part}", _written(of_part)) for part, of_part in value.items()]
         elif name not in tables:
             facts.append((name, _written(value)))
-    return {"facts": facts, "tables": [_table(name, rows) for name, rows in tables.items()], "rejected_rows": rejected}
+    return {
+        "facts": facts,
+        "tables": [_table(name, rows) for name, rows in tables.items()],
+        "rejected_rows": rejected,
+        "address": address,
+    }
 
 
 def _written(value: object) -> str:

@@ -87,14 +87,15 @@
       .then(function (response) { return response.ok ? response.text() : ""; })
       .then(function (text) {
         if (mine !== asked || !field() || field().value.trim() !== typed) { return; }
-        var found = Array.from(new DOMParser().parseFromString("<select>" + text + "</select>", "text/html").querySelectorAll("option"));
+        var found = Array.from(new DOMParser().parseFromString(text, "text/html").querySelectorAll("[role=option]"));
         list().replaceChildren.apply(list(), found.map(function (one, place) {
           var line = document.createElement("li");
           line.id = "rv-option-" + place;
           line.setAttribute("role", "option");
           line.setAttribute("aria-selected", "false");
-          line.dataset.value = one.value;
-          line.textContent = one.textContent.trim() || one.value;
+          line.dataset.value = one.dataset.value;
+          line.dir = "auto";
+          line.textContent = one.dataset.path;
           return line;
         }));
         if (!found.length) {

@@ -1,6 +1,7 @@
 // What the review pages share: the single-key setting, the list of keys, and pressing the button that shows a key.
 (function () {
   "use strict";
+  var pendingGo = 0;
   var STORED = "single-keys";  // the console's own setting: off here is off there
 
   function areOn() {
@@ -38,6 +39,13 @@
     keyOf: function (event) {
       if (event.defaultPrevented || event.repeat || event.ctrlKey || event.metaKey || event.altKey) { return ""; }
       if (isTyping(event.target) || document.querySelector("dialog[open]") || !areOn()) { return ""; }
+      if (Date.now() - pendingGo < 1200) {  // g, then a letter, as everywhere in the console: it decides nothing
+        pendingGo = 0;
+        var place = document.querySelector('[data-go="' + CSS.escape(event.key) + '"]');
+        if (place) { location.assign(place.href); }
+        return "";
+      }
+      if (event.key === "g") { pendingGo = Date.now(); return ""; }
       if ((event.key === "Enter" || event.key === " ") && isPressable(event.target)) { return ""; }
       return event.key;
     },

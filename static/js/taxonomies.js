@@ -18,6 +18,12 @@
     if (button) { button.closest("details").open = false; }
   });
 
+  // ---- below the tree, as on a phone, the panel of the label that was chosen comes into view
+  document.body.addEventListener("htmx:afterSwap", function (event) {
+    var panel = event.target;
+    if (panel.id === "panel" && panel.getBoundingClientRect().top > window.innerHeight - 160) { panel.scrollIntoView({ block: "start" }); }
+  });
+
   // ---- the tree
   var tree = document.querySelector("[data-tree]");
   if (!tree) { return; }

@@ -145,7 +145,7 @@ def test_the_opinions_weights_and_the_heads_versions_are_told(aisle):
     head(aisle, 1, "retired")
     words = text_of(staff_client().get(PAGE))
     for expected in (
-        "Label head, trained on decisions 1.50",
+        "Label head, trained on decisions 75%",
         "Fitted on 80 decisions",
         "50% right before, 70% after; calibration error 0.200 before, 0.050 after",
         "held-out accuracy 50% → 70% on 20 (+20.0 points, 95% interval +5.0 to +35.0)",
@@ -154,6 +154,34 @@ def test_the_opinions_weights_and_the_heads_versions_are_told(aisle):
     ):
         assert expected in words
     assert "Go back to version 2?" not in words
+
+
+def test_training_is_followed_on_its_card_and_the_figures_follow_it(aisle):
+    job = Job.objects.create(kind="learn_labels", title="Train", parameters={"taxonomy": aisle.pk, "train": True})
+    client, part = staff_client(), {**HTMX, "HX-Target": "confidence-learning"}
+    running = client.get(PAGE, headers=part)
+    assert 'hx-trigger="every 2s"' in running.content.decode()
+    assert f'href="/operations/jobs/{job.pk}/"' in running.content.decode()
+    assert "HX-Trigger" not in running
+    Job.objects.update(status=Job.Status.SUCCEEDED)
+    done = client.get(PAGE, headers=part)
+    assert "every 2s" not in done.content.decode()
+    assert "confidence-changed" in done["HX-Trigger"]
+
+
+def test_a_taxonomy_its_confidence_and_its_review_lead_to_each_other(aisle, bread):
+    suggested(bread, confidence=0.9)
+    client = staff_client()
+    review = f'href="/admin/catalog/itemlabel/focus/?taxonomy={aisle.pk}"'
+    for address in (PAGE, "/taxonomies/aisle/"):
+        page = client.get(address).content.decode()
+        assert all(
+            link in page for link in (review, f'href="{PAGE}"', 'href="/taxonomies/aisle/"', 'href="/taxonomies/"')
+        )
+    focus = client.get(f"/admin/catalog/itemlabel/focus/?taxonomy={aisle.pk}").content.decode()
+    assert f'href="/taxonomies/aisle/?label={bread.pk}"' in focus
+    progress = client.get("/admin/catalog/itemlabel/progress/").content.decode()
+    assert f'href="{PAGE}"' in progress
 
 
 # ---------------------------------------------------------------- abstaining

@@ -32,7 +32,7 @@ def test_decisions_about_some_items_change_the_labels_of_others_like_them(embedd
     assert (head.version, head.status, head.decisions) == (1, "live", 12)
     assert head.report["held_out"] == 12
     assert (head.report["live_accuracy"], head.report["new_accuracy"]) == (0.0, 1.0)
-    assert head.reason == "Live: 100% against 0% right on 12 decisions that neither had seen."
+    assert head.reason == "Went live: 100% against 0% right on 12 decisions that neither had seen."
     assert {told(item)[0] for item in others} == {("Dairy", "head", True)}
     assert {current(item)[0].model for item in others} == {"fake-embedder, head 1"}
     assert told(plain)[0][0] == "Bakery"

@@ -221,7 +221,8 @@ def test_an_item_page_shows_each_label_with_its_state_and_where_it_came_from() -
     assert "chip-suggested" in page
     assert "chip-rejected" in page
     assert "87%" in words
-    assert "qwen · letters-1" in words
+    assert "qwen" in words
+    assert '· letters-1">qwen</span>' in page
     assert "Rejected , mia" in words or "Rejected, mia" in words
     assert "embeddings only so far" in words
 

@@ -194,7 +194,7 @@ def test_a_job_that_is_long_takes_turns(embedder, monkeypatch):
         job.refresh_from_db()
         turns += 1
     assert (turns, job.status, taxonomy.heads.count()) == (3, "succeeded", 1)
-    assert job.details["said"].startswith("Live: ")
+    assert job.details["said"].startswith("Went live: ")
     assert job.details["changed"] == 3
     assert {told(item)[0][0] for item in items[10:]} == {"Dairy"}
     assert DecisionRecord.objects.count() == 10

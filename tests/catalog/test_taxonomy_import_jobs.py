@@ -39,7 +39,9 @@ def test_an_uploaded_file_is_imported_by_a_job_that_tells_what_it_left_out(monke
     assert (job.details["labels_created"], job.details["rejected_rows"][0]["row"]) == (5, 6)
     assert Taxonomy.objects.get().slug == "googles"
     assert job.parameters == {"name": "Google's", "taxonomy": "googles"}
-    assert "has an empty part" in admin.get(f"/operations/jobs/{job.pk}/").content.decode()
+    page = admin.get(f"/operations/jobs/{job.pk}/").content.decode()
+    assert "has an empty part" in page
+    assert 'href="/taxonomies/googles/"' in page
 
 
 def test_a_file_that_cannot_be_imported_is_refused_in_the_dialog(admin):

@@ -204,6 +204,14 @@ def test_googles_taxonomy_and_its_chinese_names_by_id(tmp_path):
     assert import_taxonomy(names, taxonomy="google", language="zh-hans").names == 0
 
 
+def test_a_line_without_an_id_among_lines_with_ids_is_told_and_left_out(tmp_path):
+    report = import_taxonomy(read_taxonomy(written(tmp_path, GOOGLE + "what is this\n")), taxonomy="google")
+    assert [rejection.message for rejection in report.rejected] == [
+        "“what is this” has no id, unlike the lines before it; write “123 - A > B”."
+    ]
+    assert not Label.objects.filter(name="what is this").exists()
+
+
 def test_googles_file_without_ids_is_read_and_cannot_give_names(tmp_path):
     text = "# Google_Product_Taxonomy_Version: 2021-09-21\nApparel & Accessories\nApparel & Accessories > Clothing\n"
     rows = read_taxonomy(written(tmp_path, text))

@@ -93,7 +93,8 @@ def test_counts_in_the_tree_take_in_what_lies_below_once_an_item(bread: Label, s
     ItemLabelFactory(label=rye, is_assigned=False)
     food = bread.parent
     assert Label.objects.all().count_items_within([food.pk, bread.pk, rye.pk]) == {food.pk: 2, bread.pk: 2, rye.pk: 2}
-    assert taxonomy_tree.panel(bread).own_items == 1
+    panel = taxonomy_tree.panel(bread)
+    assert (panel.own_items, panel.waiting, panel.decisions) == (1, 2, 1)
 
 
 def test_a_level_of_many_labels_comes_in_parts_and_takes_the_same_queries(bread: Label) -> None:
