@@ -20,6 +20,8 @@ from recsite.operations.errors import InvalidInputError, UnavailableError
 
 # How many labels are kept an item: the choice and what a reviewer may want to choose instead.
 KEPT = 3
+# A title of fewer words is told with the description.
+WORDS_ENOUGH = 2
 # How many labels of each opinion are told to reviewers.
 TOLD = 3
 
@@ -37,6 +39,11 @@ class Work:
     classifier: Classifier
     start: NDArray[np.float32]
     head: NDArray[np.float32]
+
+    @property
+    def told(self) -> str:
+        """What the language model reads: a title says what a thing is, and each word of a description costs time."""
+        return self.title if len(self.title.split()) >= WORDS_ENOUGH else self.text
 
     @property
     def is_single(self) -> bool:
@@ -115,14 +122,14 @@ def _ask_one(work: Work, model: ChatModel) -> Reply:
 
 
 def _which(work: Work, names: Sequence[str], model: ChatModel) -> tuple[float, ...] | None:
-    question = prompts.which(work.text, names, question=work.classifier.labels.question, seed=work.key[0])
+    question = prompts.which(work.told, names, question=work.classifier.labels.question, seed=work.key[0])
     return prompts.read_letters(question, model.first_token_probabilities(question.prompt, question.letters))
 
 
 def _whether(work: Work, names: Sequence[str], model: ChatModel) -> tuple[float, ...] | None:
     found = []
     for name in names:
-        prompt = prompts.whether(work.text, name, question=work.classifier.labels.question)
+        prompt = prompts.whether(work.told, name, question=work.classifier.labels.question)
         opinion = prompts.read_yes_no(model.first_token_probabilities(prompt, prompts.YES_NO))
         if opinion is None:
             return None
