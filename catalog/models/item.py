@@ -62,13 +62,23 @@ class ItemQuerySet(models.QuerySet["Item"]):
             .order_by("distance", "id")[:n]
         )
 
+    def nearest_of_all(self, vector: NDArray[np.float32], n: int) -> ItemQuerySet:
+        """As `nearest`, with every vector compared: no index can answer an order by a sum."""
+        compared = self.filter(embedding__isnull=False).annotate(distance=CosineDistance("embedding__vector", vector))
+        return compared.order_by(F("distance") + 0.0, "id")[:n]
+
     def beside(self, item: Item, n: int) -> list[Item]:
         """The n items most like this one (with `distance`), itself left out; none while it has no embedding."""
         embedding = ItemEmbedding.objects.filter(item=item).first()
         if embedding is None:
             return []
+        vector = np.asarray(embedding.vector, dtype=np.float32)
+        others = self.exclude(pk=item.pk)
         with complete_vector_scan(n):
-            return list(self.exclude(pk=item.pk).nearest(np.asarray(embedding.vector, dtype=np.float32), n))
+            found = list(others.nearest(vector, n))
+        if len(found) < n:  # the index gave up, as it may among many deleted or equal vectors
+            found = list(others.nearest_of_all(vector, n))
+        return found
 
     def for_tiles(self) -> ItemQuerySet:
         """With the labels that a tile shows, in one more query; `tile_labels` on each item."""
