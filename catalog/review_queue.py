@@ -173,9 +173,10 @@ def _gains_of_choices(taxonomy: Taxonomy, waiting: list[ItemLabel], reader: Read
 def _lift_audits(waiting: list[ItemLabel], gains: dict[int, float]) -> None:
     """Audits are sure labels, which nobody would come to: each gets the gain of a place early in the queue, drawn by
     its key, so that it cannot be told from the others."""
-    early = sorted(gains.values(), reverse=True)[:AUDITS_AMONG]
+    audits = {row.pk for row in waiting if row.is_audit}
+    early = sorted((gain for pk, gain in gains.items() if pk not in audits), reverse=True)[:AUDITS_AMONG]
     for row in waiting:
-        if row.is_audit:
+        if row.is_audit and early:
             drawn = int.from_bytes(hashlib.sha256(f"audit {row.pk}".encode()).digest()[:4], "big")
             gains[row.pk] = max(gains[row.pk], early[drawn % len(early)])
 
