@@ -48,5 +48,6 @@ def console(page: Page, live_server: Any, staff: User) -> Iterator[Page]:
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Home", exact=True)).to_be_visible()
+    page.wait_for_load_state("load")  # the heading is there before the scripts that listen to keys
     yield page
     assert errors == []
