@@ -16,8 +16,7 @@ from catalog.models import Label, LabelEmbedding, LabelHead, OpinionFit, Taxonom
 from catalog.opinions import OpinionWeights
 from catalog.readings import Neighbourhood, Reader
 from catalog.shortlist import LabelSet
-
-SEPARATOR = " > "
+from catalog.taxonomy_rows import SEPARATOR
 
 
 @dataclass(frozen=True)

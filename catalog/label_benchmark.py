@@ -23,9 +23,9 @@ from catalog.providers import ChatModel
 from catalog.readings import Neighbourhood, Reader, ReadText
 from catalog.shortlist import LabelSet
 from catalog.suggestions import Key
+from catalog.taxonomy_rows import SEPARATOR
 from recsite.operations.errors import InvalidInputError
 
-PATH_SEPARATOR = " > "
 AT_ONCE = 24
 NO_TAXONOMY = 0
 
@@ -154,7 +154,7 @@ def _label_set(case: Case, reader: Reader, chat_model: ChatModel | None) -> Labe
         written = label_descriptions.write([case.paths[place] for place in missing], chat_model)
         for place, text in zip(missing, written, strict=True):
             descriptions[place] = text
-    names = [path.split(PATH_SEPARATOR)[-1] for path in case.paths]
+    names = [path.split(SEPARATOR)[-1] for path in case.paths]
     return LabelSet(
         taxonomy_id=NO_TAXONOMY,
         question=Taxonomy._meta.get_field("question").get_default(),

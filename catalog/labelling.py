@@ -1,7 +1,8 @@
-"""Item -> shortlist by embeddings -> language model -> suggestions. A LabelRequest row is the work until it is done.
+"""Item -> reading -> label head -> language model -> suggestions. A LabelRequest row is the work until it is done.
 
-Every waiting item gets the embeddings' opinion first, which is cheap; the language model then replaces it. Work is
-claimed for a while, so that workers may share it and a dead one's comes back; no transaction spans a model call.
+Every waiting item is read and scored by the head first, which is cheap; where that leaves doubt, the language model is
+asked and its opinion pooled with the others. Work is claimed for a while, so that workers may share it and a dead
+one's comes back; no transaction spans a model call.
 """
 
 from __future__ import annotations

@@ -27,7 +27,6 @@ from catalog.lessons import Lesson, lesson_of
 from catalog.models import ItemLabel, LabelHead, LabelRequest, OpinionFit, Taxonomy
 from catalog.opinions import OpinionWeights
 from catalog.providers import get_label_embedder
-from catalog.rescoring import OnProgress
 from recsite.operations import jobs
 from recsite.operations.errors import ConflictError, InvalidInputError, NotFoundError
 from recsite.operations.models import Job
@@ -37,22 +36,12 @@ log = structlog.get_logger(__name__)
 MIN_DECISIONS = 10
 # Training begins by itself when so many decisions came since the last time.
 EVERY_DECISIONS = 25
-
-
 # How likely it has to be that a new head is right more often than the live one; see `compare`.
 SURE_ENOUGH = 0.8
 # How long one turn may take beside training; the rest is done in the next.
 TURN_S = 200.0
 
 KIND = "learn_labels"
-
-
-def retrain(taxonomy_id: int, *, on_progress: OnProgress = rescoring.nobody) -> LabelHead | None:
-    """Train, then say all labels anew, however long it takes; None where there are too few decisions."""
-    head = train(taxonomy_id)
-    if head is not None:
-        rescoring.rescore(taxonomy_id, on_progress=on_progress)
-    return head
 
 
 def train(taxonomy_id: int) -> LabelHead | None:
@@ -330,12 +319,15 @@ def is_due() -> bool:
 
 
 def _is_behind(taxonomy: Taxonomy, reader_name: str) -> bool:
-    """Whether labels were said by another reader or head, of a much smaller catalog, or only in part."""
+    """Whether items' labels were said by another reader or head, of labels that were named or described otherwise, of
+    a much smaller catalog, or only in part."""
     scored = rescoring.scored(taxonomy.pk)
     if not scored or rescoring.is_under_way(taxonomy.pk):
         return True
     live = LabelHead.objects.live_version(taxonomy.pk)
     if (scored["reader"], scored["head"]) != (reader_name, live[1] if live else 0):
+        return True
+    if scored.get("labels") != rescoring.labels_digest(taxonomy):
         return True
     return readings.count_texts(reader_name) > readings.GROWN * scored["texts"]
 

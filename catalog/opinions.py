@@ -43,7 +43,7 @@ class OpinionWeights:
         return {"embedding": self.embedding, "head": self.head, "language_model": self.language_model}
 
 
-# From the demo's products and from none of their decisions; see docs/labelling.md.
+# Round values that serve several catalogs alike; on which they were chosen says docs/labelling.md, "What was tried".
 PRIOR = OpinionWeights(embedding=1.0, head=22.0, language_model=0.45)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from catalog import labelling, readings, review_queue, shortlist, suggestions
 from catalog.asking import KEPT, Work, suggest
-from catalog.models import ItemLabel, LabelHead, LabellingVector, LabelRequest, OpinionFit, Taxonomy
+from catalog.models import ItemLabel, Label, LabelHead, LabellingVector, LabelRequest, OpinionFit, Taxonomy
 from catalog.readings import Reader
 from catalog.suggestions import Key
 
@@ -54,7 +54,12 @@ def rescore(taxonomy_id: int, *, on_progress: OnProgress = nobody, seconds: floa
     taxonomy = Taxonomy.objects.get(pk=taxonomy_id)
     reader = readings.present_reader()
     kept = OpinionFit.objects.parameters_of(taxonomy_id)
-    by = {"reader": reader.name, "head": _live(taxonomy_id), "weights": kept.get("weights") or {}}
+    by = {
+        "reader": reader.name,
+        "head": _live(taxonomy_id),
+        "labels": labels_digest(taxonomy),
+        "weights": kept.get("weights") or {},
+    }
     begun = kept.get(UNDER_WAY) or {}
     after, changed = (begun["after"], begun["changed"]) if begun.get("by") == by else (0, 0)
     OpinionFit.objects.remember(taxonomy_id, **{UNDER_WAY: {"by": by, "after": after, "changed": changed}})
@@ -190,7 +195,16 @@ def is_under_way(taxonomy_id: int) -> bool:
 def state(taxonomy: Taxonomy, reader: Reader) -> dict[str, object]:
     """What labels depend on besides their items: where it changes they are said anew."""
     neighbours = readings.neighbourhood(reader)
-    return {"reader": reader.name, "texts": len(neighbours.keys), "head": _live(taxonomy.pk)}
+    return {
+        "reader": reader.name,
+        "texts": len(neighbours.keys),
+        "head": _live(taxonomy.pk),
+        "labels": labels_digest(taxonomy),
+    }
+
+
+def labels_digest(taxonomy: Taxonomy) -> str:
+    return Label.objects.filter(taxonomy=taxonomy).assignable().digest()
 
 
 def _live(taxonomy_id: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -22,30 +21,30 @@ from recsite.operations.model_admin import PageAdmin, chip, link, number
 
 
 class KeepsDecisions(PageAdmin):
-    """Is not deleted where decisions of staff would go with it; the page says what to do instead."""
+    """Is not deleted where decisions of staff would go with it; the page says what to do instead.
+
+    `labels_by`: how labels are found that go with what is deleted.
+    """
+
+    labels_by: str
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, list[Any]]:
         found, counts, needed, protected = super().get_deleted_objects(objs, request)
         try:
-            taxonomies.refuse_deletion(self.labels_in(objs))
+            going = Label.objects.filter(**{f"{self.labels_by}__in": [each.pk for each in objs]})
+            taxonomies.refuse_deletion(going.ids_within(list(going.values_list("pk", flat=True))))
         except ConflictError as error:
             return found, counts, set(), [*protected, error.message]  # before what permissions lack
         return found, counts, needed, protected
 
-    def labels_in(self, objs: Iterable[Any]) -> list[int]:
-        raise NotImplementedError
-
 
 @admin.register(Taxonomy)
 class TaxonomyAdmin(KeepsDecisions):
+    labels_by = "taxonomy"
     list_display = ("name", "slug", "choice", "shown_labels", "shown_active", "position")
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ["name"]}
     actions = ("label_anew",)
-
-    def labels_in(self, objs: Iterable[Taxonomy]) -> list[int]:
-        wanted = Label.objects.filter(taxonomy__in=[taxonomy.pk for taxonomy in objs])
-        return list(wanted.values_list("pk", flat=True))
 
     def view_on_site(self, taxonomy: Taxonomy) -> str:
         return reverse("taxonomy", args=[taxonomy.slug])
@@ -101,6 +100,7 @@ class LabelNameInline(TabularInline):
 
 @admin.register(Label)
 class LabelAdmin(KeepsDecisions):
+    labels_by = "pk"
     form = LabelForm
     inlines = (LabelNameInline,)
     list_display = ("shown_path", "taxonomy", "shown_description", "icon", "shown_items", "shown_state")
@@ -119,9 +119,6 @@ class LabelAdmin(KeepsDecisions):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Label | None = None) -> tuple[str, ...]:
         return () if obj is None else ("taxonomy", "description_source", "merged_into")
-
-    def labels_in(self, objs: Iterable[Label]) -> list[int]:
-        return Label.objects.all().ids_within([label.pk for label in objs])
 
     def view_on_site(self, label: Label) -> str:
         return f"{reverse('taxonomy', args=[label.taxonomy.slug])}?label={label.pk}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -169,6 +170,13 @@ class LabelQuerySet(models.QuerySet["Label"]):
     def assignable(self) -> LabelQuerySet:
         """Labels an item may get: leaves of the tree that are not deprecated."""
         return self.filter(is_deprecated=False).exclude(children__is_deprecated=False)
+
+    def digest(self) -> str:
+        """Of what labelling reads of these labels: another one where any was added, renamed, moved or described."""
+        read = hashlib.sha256()
+        for row in self.order_by("pk").values_list("pk", "path", "description").distinct().iterator():
+            read.update(repr(row).encode())
+        return read.hexdigest()[:16]
 
     def undescribed(self) -> LabelQuerySet:
         """Assignable labels that nobody described, and that the language model was not asked about in vain."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib.auth.models import User
 
-from catalog import review
+from catalog import learning, rescoring, review
 from catalog.embedding import item_text, text_hash
 from catalog.labelling import label_waiting, request_labels
 from catalog.models import Item, ItemLabel, Label, Taxonomy
@@ -67,3 +67,11 @@ def decide(items: list[Item], taxonomy: Taxonomy, label_name: str, staff: User) 
     label = taxonomy.labels.get(name=label_name)
     for item in items:
         review.correct(current(item, taxonomy)[0].pk, label.pk, reviewer=staff)
+
+
+def retrain(taxonomy_id):
+    """Train and say all labels anew, as the job does in turns."""
+    head = learning.train(taxonomy_id)
+    if head is not None:
+        rescoring.rescore(taxonomy_id)
+    return head

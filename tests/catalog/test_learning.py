@@ -13,7 +13,7 @@ from catalog.models import ItemLabel, LabelHead, LabelRequest, Lease, OpinionFit
 from catalog.readings import Reader
 from recsite.operations.errors import ConflictError, InvalidInputError
 from recsite.operations.models import Job
-from tests.catalog.shelves import current, dairy_lover, decide, drain, make_item, make_taxonomy, shelf, told
+from tests.catalog.shelves import current, dairy_lover, decide, drain, make_item, make_taxonomy, retrain, shelf, told
 from tests.factories import StaffFactory
 from tests.fakes import FakeEmbedder
 
@@ -28,7 +28,7 @@ def test_decisions_about_some_items_change_the_labels_of_others_like_them(embedd
     drain(embedder=embedder)
     assert {told(item)[0][0] for item in others} == {"Bakery"}
     decide(reviewed, taxonomy, "Dairy", staff)
-    head = learning.retrain(taxonomy.pk)
+    head = retrain(taxonomy.pk)
     assert (head.version, head.status, head.decisions) == (1, "live", 12)
     assert head.report["held_out"] == 12
     assert (head.report["live_accuracy"], head.report["new_accuracy"]) == (0.0, 1.0)
@@ -46,7 +46,7 @@ def test_too_few_decisions_train_nothing(embedder):
     items = shelf(learning.MIN_DECISIONS - 1, "tofu", "a")
     drain(embedder=embedder)
     decide(items, taxonomy, "Dairy", staff)
-    assert learning.retrain(taxonomy.pk) is None
+    assert retrain(taxonomy.pk) is None
     assert not LabelHead.objects.exists()
     with pytest.raises(InvalidInputError, match="decisions about 9 items; training takes 10"):
         learning.request_training(taxonomy.pk, staff=staff)
@@ -59,12 +59,12 @@ def test_a_version_that_is_not_better_is_kept_but_never_live(embedder):
     labelling.request_labels([item.pk for item in items])
     drain(embedder=embedder)
     review.accept([current(item)[0].pk for item in items], reviewer=staff)
-    head = learning.retrain(taxonomy.pk)
+    head = retrain(taxonomy.pk)
     assert (head.status, head.went_live_at, head.report["difference"]) == ("refused", None, 0.0)
     assert head.reason.startswith("Not live, for it is not better: 100% against 100% right on 12 decisions")
     assert {told(item)[0][1] for item in items} == {"embedding"}
     with pytest.raises(ConflictError, match="since version 1 was trained"):
-        learning.retrain(taxonomy.pk)
+        retrain(taxonomy.pk)
 
 
 def test_the_live_version_is_compared_on_decisions_made_since_it_was_trained(embedder):
@@ -72,9 +72,9 @@ def test_the_live_version_is_compared_on_decisions_made_since_it_was_trained(emb
     first, second = shelf(12, "tofu", "a"), shelf(4, "seitan", "b")
     drain(embedder=embedder)
     decide(first, taxonomy, "Dairy", staff)
-    learning.retrain(taxonomy.pk)
+    retrain(taxonomy.pk)
     decide(second, taxonomy, "Snacks", staff)
-    head = learning.retrain(taxonomy.pk)
+    head = retrain(taxonomy.pk)
     assert (head.version, head.decisions, head.report["held_out"]) == (2, 16, 4)
     assert dict(LabelHead.objects.values_list("version", "status")) == {1: "retired", 2: "live"}
 
@@ -84,11 +84,11 @@ def test_rolling_back_makes_a_version_live_and_a_job_says_labels_anew(embedder):
     reviewed, other = shelf(12, "tofu", "a"), shelf(1, "tofu", "b")[0]
     drain(embedder=embedder)
     decide(reviewed, taxonomy, "Dairy", staff)
-    learning.retrain(taxonomy.pk)
+    retrain(taxonomy.pk)
     more = shelf(12, "tofu", "c")
     drain(embedder=embedder)
     decide(more, taxonomy, "Snacks", staff)
-    learning.retrain(taxonomy.pk)
+    retrain(taxonomy.pk)
     head = learning.roll_back(LabelHead.objects.get(version=1).pk, staff=staff)
     assert (head.status, head.reason) == ("live", f"Live again: {staff.get_username()} rolled back to it.")
     assert LabelHead.objects.live(taxonomy.pk).version == 1
@@ -107,7 +107,7 @@ def test_the_language_model_is_not_asked_again_and_its_opinion_is_kept(embedder)
     drain(embedder=embedder, chat_model=model)
     asked, opinion = len(model.prompts), current(mixed[13])[0].opinions["language_model"]
     decide(mixed[:12], taxonomy, "Bakery", staff)
-    learning.retrain(taxonomy.pk)
+    retrain(taxonomy.pk)
     last = current(mixed[13])[0]
     assert len(model.prompts) == asked
     assert last.opinions["language_model"] == opinion
@@ -154,7 +154,25 @@ def test_saying_anew_changes_nothing_where_nothing_was_learned(embedder):
     before = list(ItemLabel.objects.order_by("pk").values_list("pk", "confidence", "superseded_at"))
     assert rescoring.rescore(taxonomy.pk) == rescoring.Rescoring(changed=0, left=0)
     assert list(ItemLabel.objects.order_by("pk").values_list("pk", "confidence", "superseded_at")) == before
-    assert OpinionFit.objects.get().parameters["scored"] == {"reader": "fake-embedder", "texts": 5, "head": 0}
+    scored = OpinionFit.objects.get().parameters["scored"]
+    assert {name: scored[name] for name in ("reader", "texts", "head")} == {
+        "reader": "fake-embedder",
+        "texts": 5,
+        "head": 0,
+    }
+
+
+def test_items_that_were_labelled_follow_when_the_language_model_describes_labels(embedder):
+    taxonomy = make_taxonomy(labels={"Dairy": "", "Bakery": "", "Snacks": ""})
+    item = make_item("q", "quark quark quark bakery")
+    labelling.request_labels([item.pk])
+    drain(embedder=embedder)
+    learning.learn()
+    assert (told(item)[0][0], learning.is_due()) == ("Bakery", False)
+    taxonomy.labels.filter(name="Dairy").update(description="quark, quark, quark", description_source="language_model")
+    assert learning.is_due() is True
+    learning.learn()
+    assert (told(item)[0][0], learning.is_due()) == ("Dairy", False)
 
 
 def test_a_larger_model_that_appears_later_has_everything_read_and_said_anew(embedder, monkeypatch):
@@ -183,7 +201,7 @@ def test_several_choices_learn_each_label_by_itself(embedder):
     snacks = {item.pk: next(row for row in current(item) if row.label.name == "Snacks") for item in items}
     assert max(row.confidence for row in snacks.values()) < 0.1
     review.accept([snacks[item.pk].pk for item in items[:12]], reviewer=staff)
-    learning.retrain(taxonomy.pk)
+    retrain(taxonomy.pk)
     after = next(row for row in current(items[13]) if row.label.name == "Snacks")
     assert after.confidence > 5 * snacks[items[13].pk].confidence
 
@@ -229,11 +247,11 @@ def test_after_a_refusal_all_decisions_can_be_compared_on(embedder):
     # Each is known from the other alone, and that is not enough to get either of them right.
     decide(tofu[:1], taxonomy, "Dairy", staff)
     decide(tofu[1:], taxonomy, "Snacks", staff)
-    refused = learning.retrain(taxonomy.pk)
+    refused = retrain(taxonomy.pk)
     assert refused.status == "refused"
     assert [told(item)[0] for item in more] == before
     decide(more, taxonomy, "Dairy", staff)
-    head = learning.retrain(taxonomy.pk)
+    head = retrain(taxonomy.pk)
     assert (head.status, head.report["held_out"]) == ("live", 21)
 
 
@@ -243,7 +261,7 @@ def test_a_version_that_is_ahead_but_not_surely_is_refused_and_says_so(embedder,
     drain(embedder=embedder)
     decide(items, taxonomy, "Dairy", staff)
     monkeypatch.setattr(learning, "SURE_ENOUGH", 0.99995)  # 12 wins without a loss make it .9999
-    head = learning.retrain(taxonomy.pk)
+    head = retrain(taxonomy.pk)
     assert (head.status, head.report["wins"], head.report["losses"]) == ("refused", 12, 0)
     assert head.reason == (
         "Not live yet, for that may be chance: 100% against 0% right on 12 decisions that neither had seen."
@@ -260,11 +278,11 @@ def test_twins_teach_and_count_once(embedder):
     decide(twins[:11], taxonomy, "Snacks", staff)
     decide(twins[11:], taxonomy, "Dairy", staff)
     assert learning.decisions_since_training(taxonomy.pk) == 1
-    assert learning.retrain(taxonomy.pk) is None
+    assert retrain(taxonomy.pk) is None
     with pytest.raises(InvalidInputError, match="decisions about 1 items"):
         learning.request_training(taxonomy.pk, staff=staff)
     decide(others, taxonomy, "Dairy", staff)
-    head = learning.retrain(taxonomy.pk)
+    head = retrain(taxonomy.pk)
     assert (head.decisions, head.report["held_out"]) == (11, 11)
     assert head.report["new_accuracy"] == 1.0  # the newest word about the twins counts
 

@@ -12,7 +12,7 @@ from catalog import classifiers, labelling, learning, readings
 from catalog.classifiers import classifier, told_names
 from catalog.models import LabelHead, LabellingVector
 from catalog.readings import Neighbourhood, Reader, ReadText
-from tests.catalog.shelves import current, decide, drain, make_item, make_taxonomy, retitle, shelf
+from tests.catalog.shelves import current, decide, drain, make_item, make_taxonomy, retitle, retrain, shelf
 from tests.factories import StaffFactory
 from tests.fakes import FakeEmbedder
 
@@ -97,7 +97,7 @@ def test_a_batch_asks_a_few_small_queries_and_reads_no_label_again(embedder, dja
     items = shelf(14, "tofu", "a")
     drain(embedder=embedder)
     decide(items[:12], taxonomy, "Dairy", staff)
-    learning.retrain(taxonomy.pk)
+    retrain(taxonomy.pk)
     reader = readings.present_reader()
     first = classifier(taxonomy, reader, readings.neighbourhood(reader))
     with django_assert_max_num_queries(4) as asked:
@@ -116,7 +116,7 @@ def test_what_is_kept_follows_labels_and_versions(embedder):
     neighbours = readings.neighbourhood(reader)
     before = classifier(taxonomy, reader, neighbours)
     decide(items[:12], taxonomy, "Dairy", staff)
-    learning.retrain(taxonomy.pk)
+    retrain(taxonomy.pk)
     assert classifier(taxonomy, reader, neighbours).version == 1
     LabelHead.objects.update(status="retired")
     assert classifier(taxonomy, reader, neighbours).head is before.head

@@ -8,7 +8,18 @@ from catalog import asking, labelling, learning, readings, rescoring, review, su
 from catalog.models import DecisionRecord, ItemLabel, LabelRequest, OpinionFit, Taxonomy
 from catalog.rescoring import Rescoring
 from recsite.operations.models import Job
-from tests.catalog.shelves import current, dairy_lover, decide, drain, make_item, make_taxonomy, retitle, shelf, told
+from tests.catalog.shelves import (
+    current,
+    dairy_lover,
+    decide,
+    drain,
+    make_item,
+    make_taxonomy,
+    retitle,
+    retrain,
+    shelf,
+    told,
+)
 from tests.factories import StaffFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("models")]
@@ -75,7 +86,7 @@ def test_a_twin_that_was_decided_keeps_no_other_from_what_was_learned(embedder):
     drain(embedder=embedder)
     decide([*reviewed, decided], taxonomy, "Dairy", staff)
     before = list(ItemLabel.objects.exclude(decision="").order_by("pk").values())
-    learning.retrain(taxonomy.pk)
+    retrain(taxonomy.pk)
     assert told(twin)[0] == ("Dairy", "head", True)
     assert list(ItemLabel.objects.exclude(decision="").order_by("pk").values()) == before
     assert rescoring.rescore(taxonomy.pk).changed == 0
@@ -90,7 +101,7 @@ def test_of_several_choices_any_that_moves_has_them_said_anew(embedder):
     dairy = current(items[13])[0]
     snacks = [next(row for row in current(item) if row.label.name == "Snacks") for item in items[:12]]
     review.accept([row.pk for row in snacks], reviewer=staff)
-    learning.retrain(taxonomy.pk)
+    retrain(taxonomy.pk)
     after = {row.label.name: row.confidence for row in current(items[13])}
     assert after["Dairy"] == pytest.approx(dairy.confidence, abs=rescoring.CONFIDENCE_STEP)
     assert after["Snacks"] > 0.1
@@ -129,7 +140,7 @@ def test_a_version_that_goes_live_while_the_model_is_asked_counts(embedder, monk
     ask = asking.ask
 
     def ask_slowly(works, model):
-        learning.retrain(taxonomy.pk)
+        retrain(taxonomy.pk)
         return ask(works, model)
 
     monkeypatch.setattr(asking, "ask", ask_slowly)
