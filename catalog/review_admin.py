@@ -173,7 +173,7 @@ class ItemLabelAdmin(PageAdmin):
         ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ItemLabel]:
-        return ItemLabel.objects.current().defer("item__search_vector")
+        return ItemLabel.objects.current().in_every_language().defer("item__search_vector")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -287,9 +287,11 @@ class ItemLabelAdmin(PageAdmin):
     def shown_label(self, item_label: ItemLabel) -> SafeString:
         label = item_label.final_label or item_label.label
         if label.pk != item_label.label_id:
-            return _two_lines(label.name, gettext("instead of %(label)s") % {"label": item_label.label.name})
+            return _two_lines(
+                label.shown_name(), gettext("instead of %(label)s") % {"label": item_label.label.shown_name()}
+            )
         above = label.path.rpartition(SEPARATOR)[0]
-        return _two_lines(label.name, " · ".join(part for part in (item_label.taxonomy.name, above) if part))
+        return _two_lines(label.shown_name(), " · ".join(part for part in (item_label.taxonomy.name, above) if part))
 
     @display(description=gettext_lazy("Confidence"), ordering="confidence")
     def shown_confidence(self, item_label: ItemLabel) -> SafeString:
@@ -386,6 +388,6 @@ def _button(verb: str, text: str, item_label: ItemLabel) -> SafeString:
         verb,
         item_label.pk,
         gettext("%(act)s: %(label)s for %(item)s")
-        % {"act": text, "label": item_label.label.name, "item": item_label.item.title},
+        % {"act": text, "label": item_label.label.shown_name(), "item": item_label.item.title},
         text,
     )

@@ -59,7 +59,8 @@ def preview(narrowing: ReviewFilter, reviewer: User) -> Preview:
     rows = _offered(narrowing, reviewer)
     counted = rows.order_by().aggregate(total=Count("pk"), unsure=Count("pk", filter=Q(confidence__lt=UNSURE_BELOW)))
     by_label = rows.order_by().values_list("label__path").annotate(n=Count("pk")).order_by("-n", "label__path")
-    sample = rows.select_related("item", "label", "taxonomy").defer("item__search_vector").order_by("confidence", "id")
+    named = rows.select_related("item", "label", "taxonomy").in_every_language()
+    sample = named.defer("item__search_vector").order_by("confidence", "id")
     return Preview(counted["total"], counted["unsure"], tuple(by_label[:LABELS_NAMED]), tuple(sample[:SAMPLE]))
 
 

@@ -72,7 +72,8 @@ def _shown(ids: Iterable[int]) -> list[ItemLabel]:
     """The rows of a page by themselves, so that only their ids are sorted among all."""
     names = ("item", "label", "final_label", "taxonomy", "reviewer")
     wanted = list(ids)
-    by_id = ItemLabel.objects.select_related(*names).defer("item__search_vector").in_bulk(wanted)
+    rows = ItemLabel.objects.select_related(*names).in_every_language()
+    by_id = rows.defer("item__search_vector").in_bulk(wanted)
     return [by_id[pk] for pk in wanted if pk in by_id]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, Subquery, prefetch_related_objects
 from django.utils.translation import gettext, gettext_lazy
 
 from catalog import review_progress
@@ -99,23 +99,27 @@ def next_row(
 
 def focus_on(item_label_id: int, reviewer: User) -> Focus | None:
     """Everything about it; None where it is gone or was replaced by a newer suggestion."""
-    row = (
+    mine = ItemLabel.objects.filter(pk=item_label_id)
+    siblings = tuple(
         ItemLabel.objects.current()
+        .filter(item=Subquery(mine.values("item")), taxonomy=Subquery(mine.values("taxonomy")))
         .select_related("item", "label", "final_label", "taxonomy", "reviewer")
         .defer("item__search_vector")
-        .filter(pk=item_label_id)
-        .first()
+        .order_by("rank", "id")
     )
+    row = next((sibling for sibling in siblings if sibling.pk == item_label_id), None)
     if row is None:
         return None
     is_single = row.taxonomy.choice == Taxonomy.Choice.SINGLE
-    siblings = tuple(
-        ItemLabel.objects.current()
-        .filter(item=row.item_id, taxonomy=row.taxonomy_id)
-        .select_related("label", "final_label", "taxonomy", "reviewer")
-        .order_by("rank", "id")
-    )
     labels = _labels(row, siblings)
+    neighbours = _decided_neighbours(row)
+    shown = [
+        *labels.values(),
+        *(each.label for each in (row, *siblings)),
+        *(each.final_label for each in (row, *siblings)),
+    ]
+    shown += [neighbour.label for neighbour in neighbours]
+    prefetch_related_objects([label for label in shown if label], "names")
     opinions = _opinions(row, labels)
     return Focus(
         row=row,
@@ -126,7 +130,7 @@ def focus_on(item_label_id: int, reviewer: User) -> Focus | None:
         opinions=opinions,
         opinion_words=_words_of(opinions),
         alternatives=_alternatives(row, siblings, labels, opinions) if is_single else (),
-        neighbours=_decided_neighbours(row),
+        neighbours=neighbours,
         precision=review_progress.precision_of(row.label_id),
         standing=review_progress.standing_of(row.taxonomy_id, reviewer),
     )
@@ -180,7 +184,7 @@ def _words_of(opinions: Sequence[Opinion]) -> str:
         return ""
     by_label: dict[str, list[str]] = {}
     for opinion in opinions:
-        by_label.setdefault(opinion.label.name, []).append(opinion.who)
+        by_label.setdefault(opinion.label.shown_name(), []).append(opinion.who)
     if len(by_label) == 1:
         return gettext("They agree.")
     return gettext("; ").join(

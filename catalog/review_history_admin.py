@@ -133,7 +133,9 @@ class DecisionRecordAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[DecisionRecord]:
         newest = DecisionRecord.objects.filter(item_label=OuterRef("item_label")).order_by("-id").values("pk")[:1]
         records = DecisionRecord.objects.annotate(newest=Subquery(newest))
-        return records.defer("item_label__item__search_vector")
+        return records.prefetch_related("label__names", "item_label__label__names").defer(
+            "item_label__item__search_vector"
+        )
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whoever sees item labels sees who decided them."""
@@ -216,10 +218,12 @@ class DecisionRecordAdmin(ReadOnlyAdmin):
         suggested = record.item_label.label
         label = record.label or suggested
         above = label.path.rpartition(SEPARATOR)[0] or record.item_label.taxonomy.name
-        second = gettext("instead of %(label)s") % {"label": suggested.name} if label.pk != suggested.pk else above
+        second = (
+            gettext("instead of %(label)s") % {"label": suggested.shown_name()} if label.pk != suggested.pk else above
+        )
         return format_html(
             '<span class="rs-lines"><span class="rs-title">{}</span><span class="rs-sub">{}</span></span>',
-            label.name,
+            label.shown_name(),
             second,
         )
 

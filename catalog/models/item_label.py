@@ -165,11 +165,15 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
         chosen = labels.values("pk")
         return self.filter(Q(label__in=chosen) | Q(final_label__in=chosen))
 
+    def in_every_language(self) -> ItemLabelQuerySet:
+        """With the names of labels in other languages, for `Label.shown_name`."""
+        return self.prefetch_related("label__names", "final_label__names")
+
     def with_names(self) -> ItemLabelQuerySet:
         """For display: taxonomy by taxonomy, surest first, with every name that a chip shows."""
         return (
             self.select_related("label", "final_label", "taxonomy", "reviewer")
-            .prefetch_related("label__names", "final_label__names")
+            .in_every_language()
             .order_by("taxonomy__position", "taxonomy_id", "rank", "id")
         )
 

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from catalog import review
-from catalog.models import DecisionRecord, ItemLabel
+from catalog.models import DecisionRecord, ItemLabel, LabelName
 from catalog.review_focus import focus_on
 from catalog.review_progress import pace_of
 from tests.factories import ItemFactory, ItemLabelFactory, LabelFactory, StaffFactory, TaxonomyFactory, axis
@@ -329,3 +329,14 @@ def test_the_pace_is_of_the_present_sitting():
     assert pace_of([*sitting, now - timedelta(hours=2)], now=now) == pytest.approx(10.0)
     assert pace_of(sitting, now=now + timedelta(hours=1)) is None
     assert pace_of(sitting[:4], now=now) is None
+
+
+def test_labels_are_named_in_the_reader_s_language(admin, suggestion, bread, rolls):
+    LabelName.objects.create(label=bread, language="zh-hans", name="面包")
+    LabelName.objects.create(label=rolls, language="zh-hans", name="小面包")
+    words = text_of(admin.get(FOCUS, headers={**HTMX, "accept-language": "zh-hans"}))
+    assert "面包" in words
+    assert "小面包" in words
+    bulk = text_of(admin.get("/admin/catalog/itemlabel/bulk/", headers={"accept-language": "zh-hans"}))
+    assert "面包" in bulk
+    assert "面包" not in text_of(admin.get(FOCUS, headers=HTMX))
