@@ -17,6 +17,7 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from catalog.embedding import item_text, label_vectors, normalise, unit_rows
+from catalog.label_head import Head
 from catalog.models import Item, Label, LabellingVector, Taxonomy
 from catalog.providers import Embedder, get_embedder, get_label_embedder
 
@@ -71,6 +72,15 @@ class Reader:
         if self.large:
             parts.append(LARGE_WEIGHT * label_vectors(labels, self.large))
         return unit_rows(np.hstack(parts))
+
+
+def of_small(head: Head, dim: int) -> Head:
+    """What a head that reads two models says of vectors of the small one, whose numbers come first in a reading and
+    make up a fixed part of its length."""
+    if head.weights.shape[1] == dim:
+        return head
+    part = 1.0 / np.sqrt(1.0 + LARGE_WEIGHT**2)
+    return Head((head.weights[:, :dim] / part).astype(np.float32), head.bias)
 
 
 def present_reader(embedder: Embedder | None = None) -> Reader:

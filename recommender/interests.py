@@ -15,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 from numpy.typing import NDArray
 
+from catalog import vector_labels
 from catalog.models import ItemEmbedding
 from recommender.algorithms import interest as algorithm
 from recommender.models import EndUser, Event, InterestLabel, InterestVector
@@ -26,6 +27,8 @@ HALF_LIFE_DAYS = 60.0
 MAX_INTERESTS = 6
 MAX_LABELS_PER_TAXONOMY = 20
 MAX_EVENTS_BEHIND = 20
+# An interest that is a label by less than this says nothing of it.
+MIN_SHARE = 0.1
 MAX_ITEMS_BEHIND = 10
 USERS_PER_TRANSACTION = 100
 DAY_S = 86_400.0
@@ -114,6 +117,11 @@ def _rebuild_chunk(user_ids: Sequence[int], *, vectors: Vectors | None, only_if_
         history = histories.get(user.pk, [])
         new_vectors += _vectors_of(user, history, loaded)
         new_labels += _interest_labels_of(user, history, labels)
+    _name(new_vectors)
+    for user in users:
+        own = [interest for interest in new_vectors if interest.user_id == user.pk]
+        known = {each.taxonomy_id for event in histories.get(user.pk, []) for each in labels.get(event.item_id, [])}
+        new_labels += _labels_by_head(user, own, known)
     _replace(users, new_vectors, new_labels)
     log.info("interests_rebuilt", users=len(users), first_user=users[0].pk, vectors=len(new_vectors))
     return len(users)
@@ -204,6 +212,32 @@ def _interest_labels_of(user: EndUser, history: Sequence[Event], labels: LabelsB
         interest_label
         for taxonomy_id in sorted(by_taxonomy)
         for interest_label in _strongest_labels(user, by_taxonomy[taxonomy_id])
+    ]
+
+
+def _name(vectors: Sequence[InterestVector]) -> None:
+    """Y = softmax(W2 x + b2) of each interest vector: what it is about."""
+    rows = np.stack([each.vector for each in vectors]) if vectors else np.zeros((0, 0), dtype=np.float32)
+    for interest, found in zip(vectors, vector_labels.labels_of(rows), strict=True):
+        interest.labels = [
+            {"taxonomy": each.taxonomy_id, "label": each.label_id, "share": each.share} for each in found
+        ]
+
+
+def _labels_by_head(user: EndUser, vectors: Sequence[InterestVector], known: set[int]) -> list[InterestLabel]:
+    """The labels of the user's interests by their weights, for taxonomies that are not `known`: of which none of the
+    user's items carries a label yet. What items carry is the better evidence, so it is not mixed with this."""
+    weights: dict[int, dict[int, dict[int, float]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(float)))
+    for interest in vectors:
+        for said in interest.labels:
+            if said["taxonomy"] not in known and said["share"] >= MIN_SHARE:
+                weights[said["taxonomy"]][said["label"]][interest.medoid_id] += interest.weight * said["share"]
+    return [
+        interest_label
+        for taxonomy_id in sorted(weights)
+        for interest_label in _strongest_labels(
+            user, [(sum(items.values()), label_id, items) for label_id, items in weights[taxonomy_id].items()]
+        )
     ]
 
 

@@ -133,6 +133,9 @@ class InterestVector(models.Model):
     events = models.JSONField(
         default=list, help_text="The events behind it, strongest first: [{event, item, weight}], at most 20."
     )
+    labels = models.JSONField(
+        default=list, help_text="What the label heads take it for: [{taxonomy, label, share}], likeliest first."
+    )
     built_at = models.DateTimeField(auto_now_add=True)
 
     objects = InterestVectorQuerySet.as_manager()

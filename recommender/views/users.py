@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_GET, require_POST
 
-from catalog.models import Item
+from catalog.models import Item, Label
 from recommender.events import record_events
 from recommender.models import EndUser, Event
 from recommender.score_bars import scale_of, segments
@@ -220,8 +220,15 @@ def _interests_of(user: EndUser | None) -> dict[str, object]:
         behind = [items[pk] for pk in label.items[:4] if pk in items]
         if len(groups[label.label.taxonomy.name]) < 8:
             groups[label.label.taxonomy.name].append({"interest": label, "items": behind})
+    firsts = [vector.labels[0]["label"] for vector in vectors if vector.labels]
+    named = Label.objects.filter(pk__in=firsts).with_every_name().in_bulk() if firsts else {}
     shown = [
-        {"interest": vector, "events": [{**e, "item": items[e["item"]]} for e in vector.events if e["item"] in items]}
+        {
+            "interest": vector,
+            "label": named.get(vector.labels[0]["label"]) if vector.labels else None,
+            "share": vector.labels[0]["share"] if vector.labels else 0.0,
+            "events": [{**e, "item": items[e["item"]]} for e in vector.events if e["item"] in items],
+        }
         for vector in vectors
     ]
     return {"interest_vectors": shown, "interest_groups": dict(groups)}

@@ -13,7 +13,16 @@ from django.utils import timezone
 
 from recommender import interests
 from recommender.models import EndUser, Event, InterestLabel, InterestVector
-from tests.factories import EndUserFactory, EventFactory, ItemFactory, ItemLabelFactory, LabelFactory, axis
+from tests.factories import (
+    EndUserFactory,
+    EventFactory,
+    ItemFactory,
+    ItemLabelFactory,
+    LabelEmbeddingFactory,
+    LabelFactory,
+    TaxonomyFactory,
+    axis,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -94,6 +103,29 @@ def test_items_without_a_vector_still_count_for_labels(catalog):
     interests.rebuild(user.pk)
     assert vectors_of(user) == []
     assert [(each.label_id, each.weight) for each in user.interest_labels.all()] == [(label.pk, 1.0)]
+
+
+def test_each_interest_is_named_by_the_label_head(catalog):
+    """The mean of all items is the same on each axis, so an interest in bread lies closest to the label bread."""
+    taxonomy = TaxonomyFactory()
+    bread, soap = (LabelFactory(taxonomy=taxonomy) for _ in range(2))
+    for label, place in ((bread, 0), (soap, 2)):
+        LabelEmbeddingFactory(label=label, vector=axis(place))
+    user = EndUserFactory()
+    EventFactory(user=user, item=catalog[0], occurred_at=days_ago(1))
+    EventFactory(user=user, item=catalog[4], occurred_at=days_ago(1), type="view")
+    interests.rebuild(user.pk)
+    named = [(each.labels[0]["taxonomy"], each.labels[0]["label"]) for each in vectors_of(user)]
+    assert named == [(taxonomy.pk, bread.pk), (taxonomy.pk, soap.pk)]
+    # No item carries a label yet, so what the interests are about stands in, by their weights.
+    labels = list(InterestLabel.objects.filter(user=user))
+    assert [label.label_id for label in labels] == [bread.pk, soap.pk]
+    assert [label.weight for label in labels] == pytest.approx([1 / 1.2, 0.2 / 1.2], abs=1e-3)
+    assert labels[0].items == [catalog[0].pk]
+    # As soon as an item carries one, what items carry counts and nothing else.
+    ItemLabelFactory(item=catalog[4], label=soap, confidence=0.6)
+    interests.rebuild(user.pk)
+    assert [label.label_id for label in InterestLabel.objects.filter(user=user)] == [soap.pk]
 
 
 def test_rebuilding_twice_changes_nothing(catalog):
