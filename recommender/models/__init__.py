@@ -1,20 +1,30 @@
 """Users, their events and interests, what items have in common, and the slates that were served."""
 
+from recommender.models.evaluation import Evaluation
 from recommender.models.event import Event, NewEvent, StoredEvent
 from recommender.models.interest import InterestLabel, InterestVector
+from recommender.models.interest_encoder import InterestEncoder
 from recommender.models.neighbour import ItemStatistics, Neighbour
+from recommender.models.preference import PreferenceSummary, RankedByModel
+from recommender.models.preparation_report import PreparationReport
 from recommender.models.slate import Slate, SlateItem
-from recommender.models.strategy import Strategy
+from recommender.models.strategy import RankerFit, Strategy
 from recommender.models.user import EndUser
 
 __all__ = [
     "EndUser",
+    "Evaluation",
     "Event",
+    "InterestEncoder",
     "InterestLabel",
     "InterestVector",
     "ItemStatistics",
     "Neighbour",
     "NewEvent",
+    "PreferenceSummary",
+    "PreparationReport",
+    "RankedByModel",
+    "RankerFit",
     "Slate",
     "SlateItem",
     "StoredEvent",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from django.db import connection, models, transaction
+from django.utils.translation import gettext_lazy
 
 from catalog.models import Item, ItemLabel
 
@@ -79,8 +80,14 @@ class NeighbourQuerySet(models.QuerySet["Neighbour"]):
 
 
 class Neighbour(models.Model):
-    """`neighbour` is often taken after, or together with, `item`."""
+    """`neighbour` goes with `item`, in the way that `kind` says."""
 
+    class Kind(models.TextChoices):
+        TOGETHER = "together", gettext_lazy("Taken by the same users")
+        NEXT = "next", gettext_lazy("Taken right after")
+        WORDS = "words", gettext_lazy("Described in the same words")
+
+    kind = models.CharField(max_length=8, choices=Kind.choices, db_default=Kind.TOGETHER)
     item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="neighbours")
     neighbour = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="+")
     score = models.FloatField(help_text="Strength, -1..1; comparable between items, below 0 for what is avoided.")
@@ -90,8 +97,8 @@ class Neighbour(models.Model):
     objects = NeighbourQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["item", "neighbour"], name="neighbour_unique")]
-        indexes = [models.Index(fields=["item", "-score", "neighbour"], name="neighbour_score")]
+        constraints = [models.UniqueConstraint(fields=["kind", "item", "neighbour"], name="neighbour_unique")]
+        indexes = [models.Index(fields=["kind", "item", "-score", "neighbour"], name="neighbour_score")]
 
     def __str__(self) -> str:
         return f"{self.item_id} -> {self.neighbour_id}: {self.score:.3f}"
@@ -160,6 +167,9 @@ class ItemStatistics(models.Model):
     users = models.PositiveIntegerField(default=0)
     recent_users = models.PositiveIntegerField(default=0, help_text="Users of the last 28 days.")
     popularity = models.FloatField(default=0.0, help_text="Time-decayed users, see algorithms.popularity.")
+    trend = models.FloatField(db_default=0.0, help_text="How much faster it is taken now than before, see algorithms.")
+    repeat_share = models.FloatField(db_default=0.0, help_text="Share of its users who took it again.")
+    cycle_days = models.FloatField(db_default=0.0, help_text="Median days until its users take it again; 0: not known.")
     first_event_at = models.DateTimeField(null=True, blank=True)
     last_event_at = models.DateTimeField(null=True, blank=True)
     built_at = models.DateTimeField(auto_now=True)

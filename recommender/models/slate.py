@@ -43,6 +43,7 @@ class Slate(models.Model):
     n = models.PositiveSmallIntegerField(help_text="List length asked for.")
     strategy = models.ForeignKey(Strategy, on_delete=models.PROTECT, related_name="slates")
     versions = models.JSONField(default=dict, help_text="Of vectors, labels, neighbours: what the scores came from.")
+    details = models.JSONField(default=dict, help_text="Notes on how it was made: what the language model did, …")
     took_ms = models.FloatField()
     served_at = models.DateTimeField(auto_now_add=True)
 
@@ -63,6 +64,9 @@ class SlateItem(models.Model):
     position = models.PositiveSmallIntegerField(help_text="1 is the first.")
     item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="+")
     score = models.FloatField()
+    propensity = models.FloatField(
+        null=True, blank=True, help_text="Of an item shown to explore: the probability with which it was drawn."
+    )
     parts = models.JSONField(help_text="Score parts that add up to the score; see recommender.slates.ScorePart.")
 
     class Meta:
