@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 from django.utils import timezone
 from numpy.typing import NDArray
+from pgvector import HalfVector
 
-from catalog.models import Item
-from recommender.algorithms import interest as interest_algorithm
-from recommender.algorithms.popularity import newness
-from recommender.interests import event_weights
-from recommender.models import EndUser, Event, InterestLabel, InterestVector, ItemStatistics, Neighbour
-from recommender.strategies import Recipe
+from recommender.algorithms import sources
+from recommender.algorithms.histories import History, history, recent
+from recommender.algorithms.interest import event_type_weights
+from recommender.algorithms.repeats import repeat_scores
+from recommender.models import EndUser, Event, InterestLabel, InterestVector
+from recommender.shelves import PooledLabel, Shelf
+from recommender.strategies import Ranker, Recipe
 
 LABELS_ASKED = 8
+RECENT_ASKED = 5
 NO_INTEREST = -1
+REPEATED_STEPS = 1_000.0  # whatever was ever taken may be taken again
+NOTHING_DONE = history(np.zeros(0, np.int64), np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -28,27 +33,27 @@ class UserState:
 
     user: EndUser | None
     as_of: datetime
+    past: History = NOTHING_DONE
     interests: tuple[InterestVector, ...] = ()
     interest_labels: tuple[InterestLabel, ...] = ()
-    recent_items: Mapping[int, float] = field(default_factory=dict)
     excluded: tuple[int, ...] = ()
     events_behind: int = 0
 
-    @property
+    def recent_items(self, half_life_steps: float) -> dict[int, float]:
+        items, weights = recent(self.past, half_life_steps=half_life_steps)
+        return dict(zip(items.tolist(), weights.tolist(), strict=True))
+
+    @cached_property
     def has_history(self) -> bool:
-        return bool(self.recent_items)
-
-
-@dataclass(frozen=True)
-class PooledLabel:
-    label_id: int
-    taxonomy_id: int
-    confidence: float
+        return bool(self.recent_items(1.0))
 
 
 @dataclass(frozen=True)
 class Pool:
-    """The candidates, by id, and each source's raw score of every one of them: raw[source] is (n_candidates,)."""
+    """The candidates, by id, and each source's raw score of every one of them: raw[source] is (n_candidates,).
+
+    alike: (n_candidates, n_recent) cosines with `recent_ids`, what was done last, which explanations name.
+    """
 
     ids: NDArray[np.int64]
     titles: tuple[str, ...]
@@ -56,7 +61,13 @@ class Pool:
     closest_interest: NDArray[np.int64]
     users: NDArray[np.int64]
     recent_users: NDArray[np.int64]
+    trend: NDArray[np.float64]
     labels: tuple[tuple[PooledLabel, ...], ...]
+    vectors: NDArray[np.float32]
+    recent_ids: NDArray[np.int64]
+    alike: NDArray[np.float32]
+    carrier_ids: NDArray[np.int64]
+    carried: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -75,105 +86,167 @@ def user_state(user_external_id: str, recipe: Recipe) -> UserState:
     user = EndUser.objects.filter(external_id=user_external_id).first()
     if user is None:
         return UserState(user=None, as_of=as_of)
-    history = Event.objects.newest_of(user.pk, recipe.history_events)
-    weights = event_weights([row[1:] for row in history], half_life_days=recipe.history_half_life_days)
-    item_ids, places = np.unique(np.array([row[0] for row in history], dtype=np.int64), return_inverse=True)
-    strongest = interest_algorithm.strongest_weights(places, weights, n_items=len(item_ids))
+    window_days = recipe.repeat_window_days if recipe.repeats == "exclude" else 0
     return UserState(
         user=user,
         as_of=as_of,
-        interests=tuple(InterestVector.objects.filter(user=user).defer("vector").order_by("position")),
+        past=past_of(Event.objects.newest_of(user.pk, recipe.history_events), as_of=as_of),
+        interests=tuple(InterestVector.objects.filter(user=user).order_by("position")),
         interest_labels=tuple(
             InterestLabel.objects.filter(user=user).select_related("label").order_by("-weight", "label_id")
         ),
-        recent_items={int(i): float(w) for i, w in zip(item_ids, strongest, strict=True) if w > 0},
-        excluded=tuple(
-            Event.objects.settled_items(
-                user.pk, as_of=as_of, window_days=recipe.repeat_window_days if recipe.repeats == "exclude" else 0
-            )
-        ),
+        excluded=tuple(Event.objects.settled_items(user.pk, as_of=as_of, window_days=window_days)),
         events_behind=0 if user.interests_are_current else Event.objects.behind(user),
     )
 
 
-def gather(state: UserState, recipe: Recipe, *, n: int) -> Pool:
-    """The union of what the sources propose, filled up from popular and then from anything until it holds n."""
-    votes = (
-        dict(Neighbour.objects.votes(dict(state.recent_items), without=state.excluded)) if state.recent_items else {}
+def past_of(rows: Sequence[tuple[int, str, float, datetime]], *, as_of: datetime) -> History:
+    """(item, type, value, time) of events as a history."""
+    return history(
+        np.array([row[0] for row in rows], dtype=np.int64),
+        np.array([row[3].timestamp() for row in rows]),
+        event_type_weights([(row[1], row[2]) for row in rows]),
+        as_of_s=as_of.timestamp(),
     )
-    proposed = _proposals(state, recipe, votes, n=n)
-    item_ids = sorted(proposed)
-    if len(item_ids) < n:
-        spare = Item.objects.recommendable().exclude(pk__in=[*item_ids, *state.excluded]).order_by("id")
-        item_ids = sorted([*item_ids, *spare.values_list("id", flat=True)[: n - len(item_ids)]])
-    return _scored(item_ids, state, recipe, votes)
 
 
-def _proposals(state: UserState, recipe: Recipe, votes: Mapping[int, float], *, n: int) -> set[int]:
-    """Item ids by source; a source whose weight is 0 proposes nothing, except popular, which fills up."""
-    k = recipe.candidates_per_source
-    found: set[int] = set()
-    if recipe.weights.get("neighbours"):
-        found.update([item_id for item_id, vote in list(votes.items())[:k] if vote > 0])
-    if recipe.weights.get("interest") and state.interests:
-        each = max(10, k // len(state.interests))
-        nearest = InterestVector.objects.nearest_items(state.interests, each, without=state.excluded)
-        found.update(item_id for item_id, _, _ in nearest)
-    if recipe.weights.get("label_affinity") and state.interest_labels:
-        label_ids = [interest.label_id for interest in state.interest_labels[:LABELS_ASKED]]
-        each = max(5, k // len(label_ids))
-        found.update(InterestLabel.objects.best_items(label_ids, each, without=state.excluded))
-    if recipe.weights.get("new") and recipe.new_below_users:
-        found.update(
-            InterestVector.objects.new_items(
-                state.interests, k // 3 or 1, below_users=recipe.new_below_users, without=state.excluded
-            )
-        )
-    found.update(ItemStatistics.objects.most_popular(max(k, n), without=state.excluded))
+def gather(state: UserState, ranker: Ranker, shelf: Shelf, *, n: int, only: Sequence[int] | None = None) -> Pool:
+    """The union of what the sources propose, filled up from popular and then from anything until it holds n.
+
+    only: the candidates themselves, where somebody else has chosen them; nothing is proposed then.
+    """
+    recipe = ranker.recipe
+    votes = {
+        source: shelf.votes(source, state.recent_items(recipe.memory_steps[source]), state.excluded)
+        for source in sources.VOTING
+    }
+    if only is not None:
+        return _scored(sorted(set(only)), state, ranker, shelf, votes)
+    proposed = _proposals(state, recipe, shelf, votes, n=n)
+    if len(proposed) < n:
+        proposed.update(shelf.spare(n - len(proposed), [*proposed, *state.excluded]))
+    return _scored(sorted(proposed), state, ranker, shelf, votes)
+
+
+def remembered(
+    state: UserState, memory_steps: Mapping[str, float], shelf: Shelf, pool: Pool
+) -> dict[str, NDArray[np.float64]]:
+    """Raw scores of the pool by the sources that remember, were they to forget as fast as this."""
+    ids = pool.ids.tolist()
+    found = {}
+    for source in sources.VOTING:
+        votes = shelf.votes(source, state.recent_items(memory_steps[source]), state.excluded)
+        found[source] = np.array([votes.get(item_id, 0.0) for item_id in ids])
+    recents = state.recent_items(memory_steps["similar"])
+    recent_ids = _strongest(recents, sources.CARRIERS)
+    found["similar"] = sources.resemblance(
+        pool.vectors,
+        shelf.vectors(recent_ids),
+        np.array([recents[item_id] for item_id in recent_ids]),
+        sharpness=sources.SHARPNESS,
+    )
     return found
 
 
-def _scored(item_ids: Sequence[int], state: UserState, recipe: Recipe, votes: Mapping[int, float]) -> Pool:
-    rows = ItemStatistics.objects.of_items(item_ids)
-    item_ids = [row[0] for row in rows]  # without those deleted since they were proposed
-    ids = np.array(item_ids, dtype=np.int64)
-    place_of = {item_id: place for place, item_id in enumerate(item_ids)}
-    closeness, closest = _closeness(place_of, state)
-    users = np.array([row[3] for row in rows], dtype=np.int64)
-    labels = _labels(place_of)
+def _proposals(
+    state: UserState, recipe: Recipe, shelf: Shelf, votes: Mapping[str, Mapping[int, float]], *, n: int
+) -> set[int]:
+    """Item ids; a source whose weight is 0 proposes nothing, except popular, which fills up."""
+    k, without = recipe.candidates_per_source, state.excluded
+    found: set[int] = set()
+    for source in sources.VOTING:
+        if recipe.uses(source):
+            found.update(_highest(votes[source], k))
+    if recipe.uses("interest") and state.interests:
+        found.update(shelf.nearest(state.interests, max(10, k // len(state.interests)), without))
+    if recipe.uses("similar") and state.has_history:
+        newest = _strongest(state.recent_items(recipe.memory_steps["similar"]), RECENT_ASKED)
+        found.update(shelf.nearest_to_items(newest, max(10, k // len(newest)), without))
+    if recipe.uses("label_affinity") and state.interest_labels:
+        label_ids = [interest.label_id for interest in state.interest_labels[:LABELS_ASKED]]
+        found.update(shelf.carrying(label_ids, max(5, k // len(label_ids)), without))
+    if recipe.uses("repeat") and state.has_history:
+        found.update(shelf.allowed(_strongest(state.recent_items(REPEATED_STEPS), k), without))
+    if recipe.uses("new") and recipe.new_below_users:
+        found.update(shelf.new(state.interests, k // 3 or 1, below_users=recipe.new_below_users, without=without))
+    if recipe.uses("trending"):
+        found.update(shelf.trending(k // 3 or 1, without))
+    found.update(shelf.popular(max(k, n), without))
+    return found
+
+
+def _highest(votes: Mapping[int, float], k: int) -> list[int]:
+    best = sorted(((vote, item_id) for item_id, vote in votes.items() if vote > 0), key=lambda v: (-v[0], v[1]))
+    return [item_id for _, item_id in best[:k]]
+
+
+def _strongest(weights: Mapping[int, float], k: int) -> list[int]:
+    return sorted(weights, key=lambda item_id: (-weights[item_id], item_id))[:k]
+
+
+def _scored(
+    item_ids: Sequence[int],
+    state: UserState,
+    ranker: Ranker,
+    shelf: Shelf,
+    votes: Mapping[str, Mapping[int, float]],
+) -> Pool:
+    recipe = ranker.recipe
+    known = shelf.statistics(item_ids)  # without those deleted since they were proposed
+    ids = known.ids.tolist()
+    recents = state.recent_items(recipe.memory_steps["similar"])
+    recent_ids = _strongest(recents, sources.CARRIERS)
+    carriers = _carriers(votes, recipe)
+    vectors = shelf.vectors([*ids, *recent_ids, *carriers])
+    own, of_recent, of_carriers = np.split(vectors, [len(ids), len(ids) + len(recent_ids)])
+    labels = shelf.labels(ids)
     affinity = {interest.label_id: interest.weight for interest in state.interest_labels}
-    fresh = newness(users, below_users=recipe.new_below_users)
-    raw = {
-        "neighbours": np.array([votes.get(item_id, 0.0) for item_id in item_ids]),
-        "interest": closeness,
-        "label_affinity": np.array(
-            [sum(affinity.get(label.label_id, 0.0) * label.confidence for label in own) for own in labels]
+    evidence = sources.Evidence(
+        votes={source: np.array([votes[source].get(item_id, 0.0) for item_id in ids]) for source in sources.VOTING},
+        vectors=own,
+        recent=of_recent,
+        recent_weights=np.array([recents[item_id] for item_id in recent_ids]),
+        carriers=of_carriers,
+        carrier_votes=np.array(list(carriers.values())),
+        interests=_interest_rows(state.interests, own.shape[1]),
+        interest_shares=np.array([interest.weight for interest in state.interests]),
+        label_affinity=np.array(
+            [sum(affinity.get(label.label_id, 0.0) * label.confidence for label in labels.get(i, ())) for i in ids]
         ),
-        "popular": np.log1p(np.array([row[2] for row in rows], dtype=np.float64)),
-        "new": fresh * (np.maximum(closeness, 0.0) if state.interests else 1.0),
-    }
+        repeat=repeat_scores(state.past, known.ids, known.for_repeats, ranker.repeat_model),
+        popularity=known.popularity,
+        trend=known.trend,
+        users=known.users,
+    )
+    scored = sources.raw_scores(evidence, new_below_users=recipe.new_below_users)
+    positions = np.array([*(interest.position for interest in state.interests), NO_INTEREST], dtype=np.int64)
     return Pool(
-        ids=ids,
-        titles=tuple(row[1] for row in rows),
-        raw=raw,
-        closest_interest=closest,
-        users=users,
-        recent_users=np.array([row[4] for row in rows], dtype=np.int64),
-        labels=labels,
+        ids=known.ids,
+        titles=known.titles,
+        raw=scored.raw,
+        closest_interest=positions[scored.closest_interest],
+        users=known.users,
+        recent_users=known.recent_users,
+        trend=known.trend,
+        labels=tuple(labels.get(item_id, ()) for item_id in ids),
+        vectors=own,
+        recent_ids=np.array(recent_ids, dtype=np.int64),
+        alike=own @ of_recent.T,
+        carrier_ids=np.array(list(carriers), dtype=np.int64),
+        carried=own @ of_carriers.T,
     )
 
 
-def _closeness(place_of: Mapping[int, int], state: UserState) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Each candidate's similarity to the interest it fits best, an interest counting by the root of its weight."""
-    closeness, closest = np.zeros(len(place_of)), np.full(len(place_of), NO_INTEREST, dtype=np.int64)
-    if state.interests:
-        for item_id, position, value in InterestVector.objects.closest(state.interests, list(place_of)):
-            closeness[place_of[item_id]], closest[place_of[item_id]] = value, position
-    return closeness, closest
+def _carriers(votes: Mapping[str, Mapping[int, float]], recipe: Recipe) -> dict[int, float]:
+    """The items most voted for by neighbours, with their votes: what resembles them shares in it, new items too."""
+    if not recipe.uses("carried"):
+        return {}
+    together = {item_id: vote for item_id, vote in votes["neighbours"].items() if vote > 0}
+    return {item_id: together[item_id] for item_id in _strongest(together, sources.CARRIERS)}
 
 
-def _labels(place_of: Mapping[int, int]) -> tuple[tuple[PooledLabel, ...], ...]:
-    labels: dict[int, list[PooledLabel]] = defaultdict(list)
-    for item_id, taxonomy_id, label_id, confidence in InterestLabel.objects.labels_of_items(list(place_of)):
-        labels[item_id].append(PooledLabel(label_id, taxonomy_id, confidence))
-    return tuple(tuple(labels[item_id]) for item_id in place_of)
+def _interest_rows(interests: Sequence[InterestVector], dim: int) -> NDArray[np.float32]:
+    """From the database a vector comes as pgvector's own type; one just built is an array already."""
+    vectors = [each.vector.to_numpy() if isinstance(each.vector, HalfVector) else each.vector for each in interests]
+    rows = [np.asarray(vector, dtype=np.float32) for vector in vectors]
+    return np.stack(rows) if rows else np.zeros((0, dim), dtype=np.float32)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
+import numpy as np
+from numpy.typing import NDArray
+
 from catalog.models import Item
 from recommender.algorithms.fusion import Fused
+from recommender.algorithms.sources import SOURCES
 from recommender.candidates import NO_INTEREST, Pool, UserState
-from recommender.models import InterestVector, Neighbour
-from recommender.strategies import SOURCES
+from recommender.models import Neighbour
+from recommender.shelves import KIND_OF
 
 EVIDENCE_ITEMS = 3
 NEIGHBOURS_NAMED = 2
+NEWEST_NAMED_STEPS = 8.0  # reasons name what was done lately rather than long ago
+ALIKE = 0.2  # a cosine below says nothing
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ class ScorePart:
 
 
 def explain(pool: Pool, places: Sequence[int], fused: Fused, state: UserState) -> list[tuple[ScorePart, ...]]:
-    """The parts of each of these candidates, largest contribution first. Three queries, however many there are."""
+    """The parts of each of these candidates, largest contribution first. Two queries, however many there are."""
     evidence = _Evidence.read(pool, places, state)
     return [
         tuple(
@@ -82,11 +89,39 @@ def _neighbour_words(evidence: Mapping[str, object]) -> str:
     return f"Often taken by users who took {named}."
 
 
+def _next_words(evidence: Mapping[str, object]) -> str:
+    titles = _titles(evidence)
+    return f"Often taken right after {' and '.join(titles[:2])}." if titles else ""
+
+
+def _carried_words(evidence: Mapping[str, object]) -> str:
+    titles = _titles(evidence)
+    return f"Resembles what users like this one take: {'; '.join(titles)}." if titles else ""
+
+
+def _similar_words(evidence: Mapping[str, object]) -> str:
+    titles = _titles(evidence)
+    return f"Resembles what was taken lately: {'; '.join(titles)}." if titles else ""
+
+
+def _shared_words(evidence: Mapping[str, object]) -> str:
+    titles = _titles(evidence)
+    return f"Named like {'; '.join(titles)}." if titles else ""
+
+
 def _interest_words(evidence: Mapping[str, object]) -> str:
     if "medoid" not in evidence:
         return ""
     titles = _titles(evidence) or [str(evidence["medoid"])]
-    return f"Resembles what was taken before: {'; '.join(titles)}."
+    return f"Fits an interest of this user: {'; '.join(titles)}."
+
+
+def _repeat_words(evidence: Mapping[str, object]) -> str:
+    times, days = evidence.get("times", 0), evidence.get("days_ago")
+    if not times or not isinstance(days, int):
+        return ""
+    last = "today" if days < 1 else "a day ago" if days == 1 else f"{days:,} days ago"
+    return f"Taken {'once' if times == 1 else f'{times:,} times'} before, the last time {last}."
 
 
 def _label_words(evidence: Mapping[str, object]) -> str:
@@ -104,6 +139,11 @@ def _popular_words(evidence: Mapping[str, object]) -> str:
     return f"{users:,} {'user' if users == 1 else 'users'} took it in the last 28 days."
 
 
+def _trending_words(evidence: Mapping[str, object]) -> str:
+    ratio: float = evidence.get("ratio", 1.0)  # type: ignore[assignment]
+    return f"Taken {ratio:.1f} times as often this week as in the four before." if ratio > 1.05 else ""
+
+
 def _new_words(evidence: Mapping[str, object]) -> str:
     if not evidence["is_new"]:
         return ""
@@ -118,9 +158,15 @@ def _new_words(evidence: Mapping[str, object]) -> str:
 
 _WORDS = {
     "neighbours": _neighbour_words,
+    "next": _next_words,
+    "carried": _carried_words,
+    "similar": _similar_words,
+    "words": _shared_words,
     "interest": _interest_words,
     "label_affinity": _label_words,
+    "repeat": _repeat_words,
     "popular": _popular_words,
+    "trending": _trending_words,
     "new": _new_words,
 }
 
@@ -138,23 +184,24 @@ def _short(title: str, length: int = 60) -> str:
 class _Evidence:
     """What the explanations of one list refer to, read at once.
 
-    By candidate id, `ties`: its strongest neighbours; `alike`: what resembles it most of the interest it fits best.
+    ties: by source and candidate id, the recent items that voted most for it, with how many users took both.
     """
 
     pool: Pool
     state: UserState
-    ties: Mapping[int, list[tuple[int, int]]]
-    alike: Mapping[int, list[int]]
+    ties: Mapping[tuple[str, int], list[tuple[int, int]]]
     named: Mapping[int, Mapping[str, object]]
 
     @classmethod
     def read(cls, pool: Pool, places: Sequence[int], state: UserState) -> _Evidence:
         picked = [int(pool.ids[place]) for place in places]
-        ties = _strongest_ties(picked, state.recent_items)
-        alike = _most_alike(pool, places, state)
+        ties = _strongest_ties(picked, state)
         needed = {item_id for tied in ties.values() for item_id, _ in tied}
-        needed.update(item_id for found in alike.values() for item_id in found)
+        for place in places:
+            needed.update(_most_alike(pool.alike[place], pool.recent_ids))
+            needed.update(_most_alike(pool.carried[place], pool.carrier_ids))
         needed.update(interest.medoid_id for interest in state.interests)
+        needed.update(event["item"] for interest in state.interests for event in interest.events)
         for interest_label in state.interest_labels:
             needed.update(interest_label.items[:EVIDENCE_ITEMS])
         named = {
@@ -163,31 +210,45 @@ class _Evidence:
                 "id", "external_id", "title"
             )
         }
-        return cls(pool, state, ties, alike, named)
+        return cls(pool, state, ties, named)
 
     def of(self, source: str, place: int) -> dict[str, object]:
         """JSON that says where the source's score came from."""
-        if source == "neighbours":
-            tied = self.ties.get(int(self.pool.ids[place]), [])
-            items = [{**self.named[i], "title": _short(str(self.named[i]["title"])), "users": u} for i, u in tied]
-            return {"items": items}
+        pool, item_id = self.pool, int(self.pool.ids[place])
+        if source in KIND_OF:
+            tied = self.ties.get((source, item_id), [])
+            named = [(self.named[i], users) for i, users in tied if i in self.named]
+            return {"items": [{**item, "title": _short(str(item["title"])), "users": users} for item, users in named]}
+        if source == "similar":
+            return {"items": self._items(_most_alike(pool.alike[place], pool.recent_ids))}
+        if source == "carried":
+            return {"items": self._items(_most_alike(pool.carried[place], pool.carrier_ids))}
         if source == "interest":
             return self._interest(place)
         if source == "label_affinity":
             return self._label(place)
+        if source == "repeat":
+            return self._repeat(item_id)
         if source == "popular":
-            return {"recent_users": int(self.pool.recent_users[place]), "users": int(self.pool.users[place])}
-        return {"users": int(self.pool.users[place]), "is_new": bool(self.pool.raw["new"][place] > 0)}
+            return {"recent_users": int(pool.recent_users[place]), "users": int(pool.users[place])}
+        if source == "trending":
+            return {"ratio": round(math.exp(float(pool.trend[place])), 3)}
+        return {"users": int(pool.users[place]), "is_new": bool(pool.raw["new"][place] > 0)}
 
     def _interest(self, place: int) -> dict[str, object]:
+        """Of the items behind the interest those that resemble the candidate most come first."""
         position = int(self.pool.closest_interest[place])
         if position == NO_INTEREST:
             return {}
         interest = next(each for each in self.state.interests if each.position == position)
+        behind = [event["item"] for event in interest.events]
+        likeness = dict(zip(self.pool.recent_ids.tolist(), self.pool.alike[place].tolist(), strict=True))
+        closest = sorted(behind, key=lambda item_id: -likeness.get(item_id, -1.0))
+        medoid = self.named.get(interest.medoid_id)
         return {
             "position": position,
-            "medoid": _short(str(self.named[interest.medoid_id]["title"])),
-            "items": self._items(self.alike.get(int(self.pool.ids[place]), [])),
+            "medoid": _short(str(medoid["title"])) if medoid else "",
+            "items": self._items(closest),
         }
 
     def _label(self, place: int) -> dict[str, object]:
@@ -198,6 +259,13 @@ class _Evidence:
         best = max(shared, key=lambda each: (each.weight * confidence[each.label_id], -each.label_id))
         return {"label_id": best.label_id, "label": best.label.name, "items": self._items(best.items)}
 
+    def _repeat(self, item_id: int) -> dict[str, object]:
+        past = self.state.past
+        liked = (past.items == item_id) & (past.weights > 0)
+        if not liked.any():
+            return {}
+        return {"times": int(liked.sum()), "days_ago": int(past.days_ago[liked].min())}
+
     def _items(self, item_ids: Iterable[int]) -> list[dict[str, object]]:
         """The first few of these that still exist, no title twice."""
         items: dict[object, dict[str, object]] = {}
@@ -207,29 +275,24 @@ class _Evidence:
         return list(items.values())[:EVIDENCE_ITEMS]
 
 
-def _most_alike(pool: Pool, places: Sequence[int], state: UserState) -> dict[int, list[int]]:
-    """For each picked item those events' items, of the interest it fits best, that it resembles most."""
-    behind = {each.position: [event["item"] for event in each.events] for each in state.interests}
-    pairs = [
-        (int(pool.ids[place]), item_id)
-        for place in places
-        for item_id in behind.get(int(pool.closest_interest[place]), [])
-    ]
-    alike: dict[int, list[int]] = defaultdict(list)
-    for item_id, other_id in InterestVector.objects.most_like(pairs, 2 * EVIDENCE_ITEMS):
-        alike[item_id].append(other_id)
-    return alike
+def _most_alike(cosines: NDArray[np.float32], item_ids: NDArray[np.int64]) -> list[int]:
+    """The items that resemble the candidate most, itself apart; only those that do at all."""
+    best = [place for place in np.argsort(-cosines, kind="stable") if ALIKE <= cosines[place] < 0.9999]
+    return item_ids[best[: 2 * EVIDENCE_ITEMS]].tolist()
 
 
-def _strongest_ties(picked: Sequence[int], recent_items: Mapping[int, float]) -> dict[int, list[tuple[int, int]]]:
-    """For each picked item the recent items that voted most for it, with how many users took both."""
-    votes: dict[int, list[tuple[float, int, int]]] = defaultdict(list)
-    for item_id, neighbour_id, score, users in Neighbour.objects.ties(list(recent_items), picked):
-        votes[neighbour_id].append((score * recent_items[item_id], item_id, users))
+def _strongest_ties(picked: Sequence[int], state: UserState) -> dict[tuple[str, int], list[tuple[int, int]]]:
+    """For each source that lets recent items vote, and each picked item, the ones that voted most for it."""
+    source_of = {kind.value: source for source, kind in KIND_OF.items()}
+    recent = state.recent_items(NEWEST_NAMED_STEPS)
+    votes: dict[tuple[str, int], list[tuple[float, int, int]]] = defaultdict(list)
+    for kind, item_id, neighbour_id, score, users in Neighbour.objects.ties(list(recent), picked):
+        if users or kind == Neighbour.Kind.WORDS:
+            votes[source_of[kind], neighbour_id].append((score * recent[item_id], item_id, users))
     return {
-        neighbour_id: [
+        key: [
             (item_id, users)
             for _, item_id, users in sorted(found, key=lambda vote: (-vote[0], vote[1]))[:NEIGHBOURS_NAMED]
         ]
-        for neighbour_id, found in votes.items()
+        for key, found in votes.items()
     }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from datetime import datetime
 
 import numpy as np
 import structlog
@@ -11,20 +12,15 @@ from django.db import transaction
 from django.utils import timezone
 from numpy.typing import NDArray
 
+from catalog.embedding import item_text
 from catalog.models import Item
-from recommender.algorithms import neighbours as algorithm
-from recommender.algorithms.interest import EVENT_WEIGHTS, NEUTRAL_RATING, decay
-from recommender.algorithms.popularity import popularity
-from recommender.models import Event, ItemStatistics, Neighbour
+from recommender.algorithms.histories import Interactions, interactions
+from recommender.algorithms.interest import EVENT_WEIGHTS, NEUTRAL_RATING
+from recommender.algorithms.learned import Learned, Learning, learn
+from recommender.models import Event, ItemStatistics, Neighbour, RankerFit
 from recsite.operations.errors import NotFoundError
 
 log = structlog.get_logger(__name__)
-
-NEIGHBOURS_PER_ITEM = 100
-TOGETHER_HALF_LIFE_DAYS = 180.0
-POPULARITY_HALF_LIFE_DAYS = 28.0
-RECENT_DAYS = 28
-DAY_S = 86_400.0
 
 OnProgress = Callable[[int, int, str], None]
 
@@ -38,25 +34,18 @@ def rebuild_statistics(*, on_progress: OnProgress | None = None) -> int:
     started = time.monotonic()
     read_at = timezone.now()
     report(0, 3, "Reading events")
-    pairs = Event.objects.pairs(EVENT_WEIGHTS, neutral_rating=NEUTRAL_RATING)
+    item_ids, titles = titles_of_items()
+    rows, user_ids = read_interactions(item_ids)
     as_of = Event.objects.newest_time() or timezone.now()
-    user_ids, users = _indexed(row[0] for row in pairs)
-    item_ids, items = _indexed(row[1] for row in pairs)
-    ages_days = (as_of.timestamp() - np.array([row[3] for row in pairs], dtype=np.float64)) / DAY_S
     report(1, 3, f"Comparing {len(item_ids):,} items")
-    found = algorithm.neighbours(
-        users,
-        items,
-        decay(ages_days, half_life_days=TOGETHER_HALF_LIFE_DAYS),
-        n_items=len(item_ids),
-        k=NEIGHBOURS_PER_ITEM,
-    )
+    learned = learn(rows, titles, live_learning(), as_of_s=as_of.timestamp())
+    found = [*_neighbour_rows(learned, item_ids)]
     report(2, 3, f"Writing {len(found):,} neighbours")
     with transaction.atomic():
         Neighbour.objects.lock_rebuild()
-        ItemStatistics.objects.replace_all(_statistics(pairs, item_ids, items, ages_days), built_at=read_at)
+        ItemStatistics.objects.replace_all(_statistics(learned, item_ids), built_at=read_at)
         ItemStatistics.objects.tell_catalog()
-        Neighbour.objects.replace_all(_neighbour_rows(found, item_ids), built_at=read_at)
+        Neighbour.objects.replace_all(found, built_at=read_at)
     report(3, 3, "Statistics and neighbours are current")
     log.info(
         "statistics_rebuilt",
@@ -68,6 +57,32 @@ def rebuild_statistics(*, on_progress: OnProgress | None = None) -> int:
     return len(found)
 
 
+def titles_of_items() -> tuple[NDArray[np.int64], list[str]]:
+    """The ids of all items, ascending, and what each is called, its brand with it."""
+    rows = list(Item.objects.order_by("pk").values_list("pk", "title", "brand"))
+    return np.array([pk for pk, _, _ in rows], dtype=np.int64), [
+        item_text(title, brand, "") for _, title, brand in rows
+    ]
+
+
+def read_interactions(
+    item_ids: NDArray[np.int64], *, before: datetime | None = None
+) -> tuple[Interactions, NDArray[np.int64]]:
+    """What users liked or took, items as places among `item_ids`, and the users' ids in the order of their indexes."""
+    liked = Event.objects.liked(EVENT_WEIGHTS, neutral_rating=NEUTRAL_RATING, before=before)
+    liked = liked[np.isin(liked["item"], item_ids)]  # an item may have come since the ids were read
+    user_ids, users = np.unique(liked["user"].astype(np.int64), return_inverse=True)
+    items = np.searchsorted(item_ids, liked["item"].astype(np.int64))
+    times_s = liked["time_s"].astype(np.float64)
+    return interactions(users, items, times_s, n_users=len(user_ids), n_items=len(item_ids)), user_ids
+
+
+def live_learning() -> Learning:
+    """As validation chose for the live strategy."""
+    fit = RankerFit.objects.filter(strategy__is_live=True, is_in_use=True).order_by("-pk").first()
+    return Learning(**fit.parameters["learning"]) if fit else Learning()
+
+
 def neighbours_of(external_id: str, *, n: int) -> list[Neighbour]:
     """The n strongest neighbours of the item that may be shown. Raises NotFoundError where there is no such item."""
     item = None if "\x00" in external_id else Item.objects.filter(external_id=external_id).only("id").first()
@@ -76,33 +91,31 @@ def neighbours_of(external_id: str, *, n: int) -> list[Neighbour]:
     return list(Neighbour.objects.strongest_of(item.pk, n))
 
 
-def _indexed(ids: Iterable[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The distinct ids, ascending, and for each given id its place among them."""
-    distinct, places = np.unique(np.fromiter(ids, dtype=np.int64), return_inverse=True)
-    return distinct, places.astype(np.int64)
+def _statistics(learned: Learned, item_ids: NDArray[np.int64]) -> Iterable[tuple[float, ...]]:
+    """Rows of ItemStatistics, of the items that somebody took."""
+    taken = np.flatnonzero(learned.users)
+    columns = (
+        item_ids,
+        learned.events,
+        learned.users,
+        learned.recent_users,
+        learned.popularity,
+        learned.trend,
+        learned.repeat_rates,
+        learned.repeat_shares,
+        learned.cycles_days,
+        learned.first_s,
+        learned.last_s,
+    )
+    return zip(*(column[taken].tolist() for column in columns), strict=True)
 
 
-def _statistics(
-    pairs: Sequence[tuple[int, int, float, float, int]],
-    item_ids: NDArray[np.int64],
-    items: NDArray[np.int64],
-    ages_days: NDArray[np.float64],
-) -> Iterable[tuple[int, int, int, int, float, float, float]]:
-    """(item, events, users, recent users, popularity, first and last event as seconds since 1970)."""
-    n_items = len(item_ids)
-    events = np.bincount(items, weights=[row[4] for row in pairs], minlength=n_items)
-    users = np.bincount(items, minlength=n_items)
-    recent = np.bincount(items[ages_days < RECENT_DAYS], minlength=n_items)
-    popular = popularity(items, ages_days, n_items=n_items, half_life_days=POPULARITY_HALF_LIFE_DAYS)
-    first, last = np.full(n_items, np.inf), np.full(n_items, -np.inf)
-    np.minimum.at(first, items, np.array([row[2] for row in pairs], dtype=np.float64))
-    np.maximum.at(last, items, np.array([row[3] for row in pairs], dtype=np.float64))
-    columns = (item_ids, events.astype(int), users, recent, popular, first, last)
-    return zip(*(column.tolist() for column in columns), strict=True)
-
-
-def _neighbour_rows(
-    found: algorithm.NeighbourPairs, item_ids: NDArray[np.int64]
-) -> Iterable[tuple[int, int, float, int]]:
-    columns = (item_ids[found.items], item_ids[found.neighbours], found.scores, found.users)
-    return zip(*(column.tolist() for column in columns), strict=True)
+def _neighbour_rows(learned: Learned, item_ids: NDArray[np.int64]) -> Iterable[tuple[str, int, int, float, int]]:
+    for kind, found in (
+        (Neighbour.Kind.TOGETHER, learned.together),
+        (Neighbour.Kind.NEXT, learned.next),
+        (Neighbour.Kind.WORDS, learned.words),
+    ):
+        columns = (item_ids[found.items], item_ids[found.neighbours], found.scores, found.users)
+        for row in zip(*(column.tolist() for column in columns), strict=True):
+            yield (kind.value, *row)

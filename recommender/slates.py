@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,19 +12,19 @@ from django.db import IntegrityError, transaction
 from django.db.models import Prefetch, prefetch_related_objects
 
 from catalog.models import Item, ItemEmbedding, ItemLabel
-from recommender import candidates, explanations
-from recommender.algorithms import diversity, fusion
+from recommender import candidates, explanations, picking
+from recommender.algorithms import fusion
 from recommender.candidates import Pool, UserState
 from recommender.explanations import ScorePart
 from recommender.models import EndUser, ItemStatistics, Slate, SlateItem, Strategy
-from recommender.strategies import Recipe, live_strategy, recipe_of
+from recommender.shelves import DatabaseShelf
+from recommender.strategies import Ranker, Recipe, live_strategy, ranker_of
 from recommender.users import checked_id
 from recsite.operations.errors import InvalidInputError
 
 log = structlog.get_logger(__name__)
 
 MAX_N = 100
-STRANGER_SHARE_PER_LABEL = 0.17
 NOTHING_SPEAKS = "No event of this user speaks for an item yet"
 
 __all__ = ["MAX_N", "RankedItem", "Recipe", "RecommendedList", "ScorePart", "recommend"]
@@ -33,13 +32,17 @@ __all__ = ["MAX_N", "RankedItem", "Recipe", "RecommendedList", "ScorePart", "rec
 
 @dataclass(frozen=True)
 class RankedItem:
-    """position counts from 1; the contributions of `parts` add up to `score`; sentences say why, strongest first."""
+    """position counts from 1; the contributions of `parts` add up to `score`; sentences say why, strongest first.
+
+    propensity: of an item shown to explore, the probability with which it was drawn.
+    """
 
     position: int
     item: Item
     score: float
     parts: tuple[ScorePart, ...]
     sentences: tuple[str, ...]
+    propensity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -73,18 +76,19 @@ def recommend(
         raise InvalidInputError(f"n is {n}; ask for 1 to {MAX_N} items.")
     user_external_id = checked_id(user_external_id)
     strategy = strategy or live_strategy()
-    recipe = recipe_of(strategy)
+    ranker = ranker_of(strategy)
     if repeats is not None:
-        recipe = recipe.with_repeats(repeats)
+        ranker = ranker.with_repeats(repeats)
 
-    state = candidates.user_state(user_external_id, recipe)
-    pool = candidates.gather(state, recipe, n=n)
-    fused = fusion.fuse(pool.raw, recipe.weights)
-    places = _pick(pool, fused, state, recipe, n=n)
-    ranked = _rank(pool, places, fused, state)
+    shelf = DatabaseShelf()
+    state = candidates.user_state(user_external_id, ranker.recipe)
+    pool = candidates.gather(state, ranker, shelf, n=n)
+    fused = fusion.fuse(pool.raw, ranker.weights(state.past.length), ranker.spreads)
+    picked = picking.pick(pool, fused, state, ranker.recipe, n=n, draw=picking.drawn(user_external_id, state))
+    ranked = _rank(pool, picked, fused, state)
 
     took_ms = (time.perf_counter() - started) * 1000
-    slate = _record_if_still_there(user_external_id, n, strategy, state, ranked, took_ms) if record else None
+    slate = _record_if_still_there(user_external_id, n, strategy, ranker, state, ranked, took_ms) if record else None
     log.info(
         "recommended", user=state.user.pk if state.user else None, n=n, items=len(ranked), took_ms=round(took_ms, 1)
     )
@@ -101,26 +105,11 @@ def recommend(
     )
 
 
-def _pick(pool: Pool, fused: fusion.Fused, state: UserState, recipe: Recipe, *, n: int) -> list[int]:
-    """Best first, no title twice, no label too often, new items last; a stranger's list is spread wider."""
-    share = recipe.max_share_per_label if state.has_history else STRANGER_SHARE_PER_LABEL
-    caps = [
-        diversity.Cap([" ".join(title.casefold().split()) for title in pool.titles], recipe.max_per_title),
-        diversity.Cap([pool.top_label(place) for place in range(len(pool))], math.ceil(share * n)),
-    ]
-    order = fusion.best_first(fused.scores, pool.ids).tolist()
-    picked = diversity.pick(order, n=n, caps=caps)
-    # Nobody took a new item, so no neighbour speaks for it; one that is as close to the interests as the average
-    # candidate gets a place to be noticed in. For a user without interests every new item does.
-    eligible = [place for place in order if pool.raw["new"][place] > 0 and fused.z["interest"][place] >= 0]
-    return diversity.reserve(picked, eligible, n=n, slots=math.floor(recipe.explore_share * n), cap=caps[0])
-
-
-def _rank(pool: Pool, places: Sequence[int], fused: fusion.Fused, state: UserState) -> tuple[RankedItem, ...]:
+def _rank(pool: Pool, picked: picking.Picked, fused: fusion.Fused, state: UserState) -> tuple[RankedItem, ...]:
     """Reads the items picked. One that vanished or was hidden in the meantime is left out."""
     items = Item.objects.recommendable().defer("description", "attributes", "search_vector")
-    by_id = items.in_bulk([int(pool.ids[place]) for place in places])
-    places = [place for place in places if int(pool.ids[place]) in by_id]
+    by_id = items.in_bulk([int(pool.ids[place]) for place in picked.places])
+    places = [place for place in picked.places if int(pool.ids[place]) in by_id]
     labels = ItemLabel.objects.effective().select_related("label", "final_label").order_by("taxonomy_id", "rank", "id")
     prefetch_related_objects(list(by_id.values()), Prefetch("labels", queryset=labels, to_attr="effective_labels"))
     ranked = []
@@ -129,7 +118,8 @@ def _rank(pool: Pool, places: Sequence[int], fused: fusion.Fused, state: UserSta
     ):
         score = sum(part.contribution for part in parts)
         item = by_id[int(pool.ids[place])]
-        ranked.append(RankedItem(position, item, score, parts, explanations.sentences(parts)))
+        propensity = picked.propensities.get(place)
+        ranked.append(RankedItem(position, item, score, parts, explanations.sentences(parts), propensity))
     return tuple(ranked)
 
 
@@ -137,13 +127,14 @@ def _record_if_still_there(
     user_external_id: str,
     n: int,
     strategy: Strategy,
+    ranker: Ranker,
     state: UserState,
     ranked: Sequence[RankedItem],
     took_ms: float,
 ) -> Slate | None:
     """None where the user was erased, or an item deleted, while the list was made: nothing is kept of them."""
     try:
-        return _record(user_external_id, n, strategy, state, ranked, took_ms)
+        return _record(user_external_id, n, strategy, ranker, state, ranked, took_ms)
     except IntegrityError:
         log.warning("slate_not_kept", user=state.user.pk if state.user else None)
         return None
@@ -154,6 +145,7 @@ def _record(
     user_external_id: str,
     n: int,
     strategy: Strategy,
+    ranker: Ranker,
     state: UserState,
     ranked: Sequence[RankedItem],
     took_ms: float,
@@ -164,7 +156,7 @@ def _record(
         is_known_user=state.user is not None,
         n=n,
         strategy=strategy,
-        versions=_versions(strategy, state),
+        versions=_versions(strategy, ranker, state),
         took_ms=took_ms,
     )
     SlateItem.objects.bulk_create(
@@ -173,6 +165,7 @@ def _record(
             position=each.position,
             item=each.item,
             score=each.score,
+            propensity=each.propensity,
             parts=[part.as_json() for part in each.parts],
         )
         for each in ranked
@@ -180,13 +173,14 @@ def _record(
     return slate
 
 
-def _versions(strategy: Strategy, state: UserState) -> dict[str, object]:
+def _versions(strategy: Strategy, ranker: Ranker, state: UserState) -> dict[str, object]:
     """What the scores came from, so that an audit can tell which of it has changed since."""
     model = ItemEmbedding.objects.order_by("item_id").values_list("model", flat=True).first()
     built_at = ItemStatistics.objects.order_by("item_id").values_list("built_at", flat=True).first()
     user = state.user
     return {
         "strategy": str(strategy),
+        "fit": ranker.fit_id,
         "embedding_model": model,
         "statistics_built_at": built_at.isoformat() if built_at else None,
         "interests_built_at": user.interests_built_at.isoformat() if user and user.interests_built_at else None,

@@ -5,18 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from django.db import IntegrityError, transaction
 
-from recommender.models import Strategy
+from recommender.algorithms.repeats import RepeatModel
+from recommender.algorithms.sources import SOURCES
+from recommender.algorithms.weights import bucket_of
+from recommender.models import RankerFit, Strategy
 from recsite.operations.errors import InvalidInputError, NotFoundError
 
-SOURCES = ("neighbours", "interest", "label_affinity", "popular", "new")
 DEFAULT_NAME = "default"
 DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType(
-    {"neighbours": 1.0, "interest": 0.1, "label_affinity": 0.1, "popular": 0.2, "new": 0.1}
+    {
+        "neighbours": 0.3,
+        "next": 0.15,
+        "carried": 0.03,
+        "similar": 0.1,
+        "words": 0.07,
+        "interest": 0.03,
+        "label_affinity": 0.03,
+        "repeat": 0.3,
+        "popular": 0.1,
+        "trending": 0.02,
+        "new": 0.02,
+    }
 )
+DEFAULT_MEMORY_STEPS: Mapping[str, float] = MappingProxyType(
+    {"neighbours": 8.0, "next": 1.5, "words": 1.5, "similar": 1.5}
+)
+
+
+_BY_SOURCE = ("weights", "memory_steps")
 
 
 @dataclass(frozen=True)
@@ -24,15 +44,22 @@ class Recipe:
     """Every field may be left out of a strategy's JSON; docs/recommendations.md says in words what each does."""
 
     weights: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
+    is_fitted: bool = True
+    memory_steps: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_MEMORY_STEPS))
     candidates_per_source: int = 150
     history_events: int = 300
-    history_half_life_days: float = 60.0
     repeats: Literal["exclude", "allow"] = "exclude"
     repeat_window_days: int = 365
     new_below_users: int = 5
-    max_per_title: int = 1
+    max_per_title: int = 2
     max_share_per_label: float = 0.34
-    explore_share: float = 0.1
+    explore_share: float = 0.02
+    diversity: float = 0.0
+    calibration: float = 0.0
+
+    def uses(self, source: str) -> bool:
+        """Whether the source proposes candidates; where weights are fitted, these are where the fit starts."""
+        return self.weights.get(source, 0.0) > 0
 
     def with_repeats(self, repeats: str) -> Recipe:
         return recipe_from({**asdict(self), "repeats": repeats})
@@ -45,9 +72,11 @@ def recipe_from(values: Mapping[str, object]) -> Recipe:
     known = {each.name for each in fields(Recipe)}
     if unknown := sorted(set(values) - known):
         raise InvalidInputError(f"A recipe has no field {unknown[0]!r}; it has {', '.join(sorted(known))}.")
-    recipe = replace(Recipe(), **{name: value for name, value in values.items() if name != "weights"})  # type: ignore[arg-type]
+    recipe = replace(Recipe(), **{name: value for name, value in values.items() if name not in _BY_SOURCE})  # type: ignore[arg-type]
     if "weights" in values:
         recipe = replace(recipe, weights=_checked_weights(values["weights"]))
+    if "memory_steps" in values:
+        recipe = replace(recipe, memory_steps=_checked_memory(values["memory_steps"]))
     for name in ("candidates_per_source", "history_events", "max_per_title"):
         _require_whole(name, getattr(recipe, name), 1, 1_000)
     for name in ("repeat_window_days", "new_below_users"):
@@ -56,8 +85,11 @@ def recipe_from(values: Mapping[str, object]) -> Recipe:
     _require(_is_number(share) and 0 < share <= 1, "max_share_per_label", share, "above 0, at most 1")
     explore = recipe.explore_share
     _require(_is_number(explore) and 0 <= explore <= 0.5, "explore_share", explore, "0..0.5")
-    half_life = recipe.history_half_life_days
-    _require(_is_number(half_life) and half_life > 0, "history_half_life_days", half_life, "above 0")
+    for name in ("diversity", "calibration"):
+        _require(
+            _is_number(getattr(recipe, name)) and 0 <= getattr(recipe, name) <= 1, name, getattr(recipe, name), "0..1"
+        )
+    _require(isinstance(recipe.is_fitted, bool), "is_fitted", recipe.is_fitted, "true or false")
     _require(recipe.repeats in ("exclude", "allow"), "repeats", recipe.repeats, "'exclude' or 'allow'")
     return recipe
 
@@ -72,6 +104,19 @@ def _checked_weights(values: object) -> dict[str, float]:
     if not any(values.values()):
         raise InvalidInputError("A recipe needs a weight above 0 for at least one source.")
     return {source: float(weight) for source, weight in values.items()}
+
+
+def _checked_memory(values: object) -> dict[str, float]:
+    """What is left out keeps its default."""
+    if not isinstance(values, Mapping):
+        raise InvalidInputError('A recipe\'s memory_steps must be an object, like {"neighbours": 8, "next": 1.5}.')
+    if unknown := sorted(set(values) - set(DEFAULT_MEMORY_STEPS)):
+        raise InvalidInputError(
+            f"The source {unknown[0]!r} has no memory to set; those that have are {', '.join(DEFAULT_MEMORY_STEPS)}."
+        )
+    for source, steps in values.items():
+        _require(_is_number(steps) and 0.1 <= steps <= 1_000, f"memory_steps.{source}", steps, "0.1..1000")
+    return {**DEFAULT_MEMORY_STEPS, **{source: float(steps) for source, steps in values.items()}}
 
 
 def _is_number(value: object) -> bool:
@@ -90,6 +135,41 @@ def _require(is_valid: bool, name: str, value: object, expected: str) -> None:
 
 def recipe_of(strategy: Strategy) -> Recipe:
     return recipe_from(strategy.recipe)
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """A recipe with what was fitted for it. Without a fit the recipe's own weights hold, and each list scales itself."""
+
+    recipe: Recipe
+    spreads: Mapping[str, float] = field(default_factory=dict)
+    repeat_model: RepeatModel = field(default_factory=RepeatModel)
+    by_bucket: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    fit_id: int | None = None
+
+    def weights(self, steps: int) -> Mapping[str, float]:
+        """For a history of so many steps."""
+        return self.by_bucket.get(bucket_of(steps), self.recipe.weights)
+
+    def with_repeats(self, repeats: str) -> Ranker:
+        return replace(self, recipe=self.recipe.with_repeats(repeats))
+
+
+def ranker_from(recipe: Recipe, parameters: Mapping[str, Any], *, fit_id: int | None = None) -> Ranker:
+    """parameters: as RankerFit keeps them."""
+    memory = {**recipe.memory_steps, **parameters["memory_steps"]}
+    model = RepeatModel(**{name: _tuples(value) for name, value in parameters["repeat_model"].items()})
+    return Ranker(replace(recipe, memory_steps=memory), parameters["spreads"], model, parameters["weights"], fit_id)
+
+
+def _tuples(value: float | list[float]) -> Any:
+    return tuple(value) if isinstance(value, list | tuple) else value
+
+
+def ranker_of(strategy: Strategy) -> Ranker:
+    recipe = recipe_of(strategy)
+    fit = RankerFit.objects.current(strategy.pk) if recipe.is_fitted and strategy.pk else None
+    return ranker_from(recipe, fit.parameters, fit_id=fit.pk) if fit else Ranker(recipe)
 
 
 def live_strategy() -> Strategy:

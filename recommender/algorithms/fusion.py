@@ -1,4 +1,4 @@
-"""Several sources' raw scores become one: z-scores within the pool, times the recipe's weights, added up."""
+"""Several sources' raw scores become one: each on a common scale, times the recipe's weights, added up."""
 
 from __future__ import annotations
 
@@ -21,25 +21,34 @@ class Fused:
     contributions: dict[str, NDArray[np.float64]]
 
 
-def z_scores(raw: NDArray[np.float64], *, limit: float = Z_LIMIT) -> NDArray[np.float64]:
-    """(raw - mean) / standard deviation, within ±limit; all zeros where the source says the same of everybody.
+def z_scores(raw: NDArray[np.float64], *, spread: float | None = None, limit: float = Z_LIMIT) -> NDArray[np.float64]:
+    """(raw - mean) / spread; all zeros where the source says the same of everybody.
 
-    The limit keeps a source that knows three of five hundred candidates from deciding alone.
+    `spread` is the source's standard deviation over many lists, as validation found it: then a source that is sure
+    counts more than one that is not, which scaling each list by itself would hide. Without it the list's own standard
+    deviation is taken, and the result held within ±limit, or a source that knows three of five hundred would decide.
     """
     if raw.size == 0:
         return np.zeros(0)
-    spread = float(raw.std())
-    if spread <= 1e-12 * max(1.0, float(np.abs(raw).max())):
+    own = float(raw.std())
+    if own <= 1e-12 * max(1.0, float(np.abs(raw).max())):
         return np.zeros(raw.shape)
-    return np.asarray(np.clip((raw - raw.mean()) / spread, -limit, limit))
+    if spread is not None and spread > 0:
+        return np.asarray((raw - raw.mean()) / spread)
+    return np.asarray(np.clip((raw - raw.mean()) / own, -limit, limit))
 
 
-def fuse(raw: Mapping[str, NDArray[np.float64]], weights: Mapping[str, float]) -> Fused:
+def fuse(
+    raw: Mapping[str, NDArray[np.float64]],
+    weights: Mapping[str, float],
+    spreads: Mapping[str, float] | None = None,
+) -> Fused:
     """Convex combination of z-scores (Bruch et al., arXiv 2210.11934). A source without a weight counts 0.
 
     The weights of the sources that say something are scaled to sum to 1, so scores compare between users.
     """
-    z = {source: z_scores(values) for source, values in raw.items()}
+    spreads = spreads or {}
+    z = {source: z_scores(values, spread=spreads.get(source)) for source, values in raw.items()}
     effective = silent_free(weights, {source: bool(values.any()) for source, values in z.items()})
     contributions = {source: effective[source] * values for source, values in z.items()}
     scores = np.sum(list(contributions.values()), axis=0) if raw else np.zeros(0)

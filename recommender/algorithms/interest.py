@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -46,6 +46,11 @@ def event_weight(event_type: str, value: float = 1.0) -> float:
     return EVENT_WEIGHTS[event_type]
 
 
+def event_type_weights(events: Sequence[tuple[str, float]]) -> NDArray[np.float64]:
+    """(n_events,) weight of each (type, value), before any fading."""
+    return np.array([event_weight(event_type, value) for event_type, value in events], dtype=np.float64)
+
+
 def decay(ages_days: NDArray[np.float64], *, half_life_days: float) -> NDArray[np.float64]:
     """Halves every `half_life_days`; an age below zero counts as zero. Raises ValueError where half_life_days <= 0."""
     if half_life_days <= 0:
@@ -56,14 +61,6 @@ def decay(ages_days: NDArray[np.float64], *, half_life_days: float) -> NDArray[n
 def net_weights(items: NDArray[np.int64], weights: NDArray[np.float64], *, n_items: int) -> NDArray[np.float64]:
     """Sum of an item's event weights, likes less dislikes. items: (n_events,), indexes below n_items."""
     return np.asarray(np.bincount(items, weights=weights, minlength=n_items), dtype=np.float64)
-
-
-def strongest_weights(items: NDArray[np.int64], weights: NDArray[np.float64], *, n_items: int) -> NDArray[np.float64]:
-    """An item's strongest like less its strongest dislike, never below 0: taken ten times is not liked ten times."""
-    likes, dislikes = np.zeros(n_items), np.zeros(n_items)
-    np.maximum.at(likes, items, weights)
-    np.minimum.at(dislikes, items, weights)
-    return np.maximum(likes + dislikes, 0.0)
 
 
 def centre(vectors: NDArray[np.float32], mean: NDArray[np.float32]) -> NDArray[np.float32]:

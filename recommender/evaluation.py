@@ -1,0 +1,299 @@
+"""How good the lists of a strategy are: made for moments of the past, judged by what was taken next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender import replay, tuning
+from recommender.algorithms import baselines as baseline_algorithms
+from recommender.algorithms import metrics
+from recommender.algorithms.learned import Learned, Learning, learn
+from recommender.algorithms.sources import SOURCES
+from recommender.algorithms.weights import BUCKETS, NOT_PROPOSED, bucket_of, pools_of
+from recommender.evaluation_rows import Case, Dataset, Fold
+from recommender.memory_shelf import MemoryShelf
+from recommender.strategies import Ranker, Recipe, ranker_from
+
+K = 10
+METRICS = ("hr@10", "ndcg@10", "mrr")
+MOST_CASES_FOR_ABLATION = 2_000
+
+OnProgress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One row a target. places: 0 is the first of the list, MISS not on it; ranks: the same over the whole pool."""
+
+    cases: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    places: NDArray[np.int64]
+    ranks: NDArray[np.int64]
+    users: NDArray[np.int64]
+
+    def values(self, metric: str) -> NDArray[np.float64]:
+        if metric == "hr@10":
+            return metrics.hits(self.places, k=K)
+        return metrics.gains(self.places, k=K) if metric == "ndcg@10" else metrics.reciprocal_ranks(self.ranks)
+
+
+def evaluate(
+    data: Dataset,
+    recipe: Recipe,
+    *,
+    baselines: Sequence[str] = (),
+    on_progress: OnProgress | None = None,
+    parameters: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The report that `manage.py evaluate` writes. parameters: of a fit that is to be judged as it is; by default they
+    are fitted on validation. Raises KeyError for an unknown baseline."""
+    report = on_progress or (lambda done, total, message: None)
+    steps = 4 + len(baselines)
+    started = time.monotonic()
+    report(0, steps, "Fitting on validation")
+    tuned = tuning.tune(data, recipe) if parameters is None and recipe.is_fitted else None
+    used = tuned.parameters if tuned else parameters
+    ranker = ranker_from(recipe, used) if used else Ranker(recipe)
+    learning = Learning(**used["learning"]) if used else Learning()
+    fit_seconds = time.monotonic() - started
+
+    report(1, steps, "Learning from everything before")
+    fold = data.test
+    learned = learn(fold.learned_from, data.titles, learning, as_of_s=fold.as_of_s)
+    shelf = tuning.shelf_of(data, learned)
+    report(2, steps, f"Making {len(fold.cases):,} lists")
+    started = time.monotonic()
+    states = [replay.state_of(case, recipe, shelf, data.same_text) for case in fold.cases]
+    made = [replay.make(case, ranker, shelf, state, n=K) for case, state in zip(fold.cases, states, strict=True)]
+    took_s = time.monotonic() - started
+    judged = judge(fold.cases, [each.items for each in made], [each.order for each in made])
+
+    report(3, steps, "Judging them")
+    result: dict[str, Any] = {"n": len(judged.places), "users": len(set(judged.users.tolist()))}
+    result |= figures(judged, fold.cases, [each.items for each in made], learned, shelf)
+    result["baselines"] = {}
+    for turn, name in enumerate(baselines):
+        report(4 + turn, steps, f"Tuning the baseline {name}")
+        found = _baseline(name, data, states, shelf)
+        if found is not None:
+            words, other, lists = found
+            result["baselines"][name] = _compared(judged, other, fold.cases, lists, learned, shelf) | {
+                "settings": words
+            }
+    result["ablation"] = _ablation(fold.cases, states, ranker, made)
+    result["slices"] = _slices(judged, fold.cases, learned)
+    result["weights"] = {bucket: dict(ranker.by_bucket.get(bucket, recipe.weights)) for bucket in BUCKETS}
+    result["parameters"] = used
+    result["validation"] = (
+        {"n": tuned.n, "ndcg_before": round(tuned.ndcg_before, 5), "ndcg_after": round(tuned.ndcg_after, 5)}
+        if tuned
+        else None
+    )
+    result["candidate_recall"] = _share([judged.ranks < metrics.MISS])
+    result["fit_seconds"] = round(fit_seconds, 1)
+    result["users_per_s"] = round(len(made) / max(took_s, 1e-9), 1)
+    result["warnings"] = list(data.warnings)
+    report(steps, steps, "The evaluation is finished")
+    return result
+
+
+def judge(cases: Sequence[Case], lists: Sequence[Sequence[int]], orders: Sequence[NDArray[np.int64]]) -> Judged:
+    rows: list[tuple[int, int, int, int]] = []
+    users = {user: place for place, user in enumerate(dict.fromkeys(case.user for case in cases))}
+    for place, (case, items, order) in enumerate(zip(cases, lists, orders, strict=True)):
+        for target in case.targets:
+            listed = items.index(target) if target in items else metrics.MISS
+            found = np.flatnonzero(order == target)
+            rank = listed if listed < metrics.MISS else int(found[0]) if len(found) else metrics.MISS
+            rows.append((place, target, listed, rank))
+    table = np.array(rows, dtype=np.int64).reshape(-1, 4)
+    of_user = np.array([users[cases[place].user] for place in table[:, 0]], dtype=np.int64)
+    return Judged(table[:, 0], table[:, 1], table[:, 2], table[:, 3], of_user)
+
+
+def figures(
+    judged: Judged, cases: Sequence[Case], lists: Sequence[Sequence[int]], learned: Learned, shelf: MemoryShelf
+) -> dict[str, Any]:
+    """Means with 95% intervals; precision, recall and F1 are of whole lists against everything taken next."""
+    found: dict[str, Any] = {}
+    intervals: dict[str, list[float]] = {}
+    for metric in METRICS:
+        values = judged.values(metric)
+        found[metric] = _mean(values)
+        intervals[metric] = _rounded(metrics.interval(values, judged.users))
+    right = np.bincount(judged.cases[judged.places < K], minlength=len(cases))
+    wanted = np.array([len(case.targets) for case in cases], dtype=np.int64)
+    whole = metrics.precision_recall_f1(right, wanted, k=K) if len(cases) else np.zeros((0, 3))
+    names = {user: place for place, user in enumerate(dict.fromkeys(case.user for case in cases))}
+    of_case = np.array([names[case.user] for case in cases], dtype=np.int64)
+    for column, metric in enumerate(("precision@10", "recall@10", "f1@10")):
+        found[metric] = _mean(whole[:, column])
+        intervals[metric] = _rounded(metrics.interval(whole[:, column], of_case))
+    shown = np.array([item for items in lists for item in items[:K]], dtype=np.int64)
+    takers = max(int(learned.users.max(initial=0)), 1)
+    found["coverage"] = round(len(np.unique(shown)) / max(int(shelf.may_be_shown.sum()), 1), 4)
+    found["novelty"] = round(metrics.novelty(np.maximum(learned.users[shown], 0.5) / takers), 3)
+    found["diversity"] = round(_diversity(lists, shelf), 4)
+    found["ci95"] = intervals
+    return found
+
+
+def _diversity(lists: Sequence[Sequence[int]], shelf: MemoryShelf) -> float:
+    """Mean over lists of 1 - mean cosine between two of its items."""
+    apart = []
+    for items in lists:
+        if len(items) > 1:
+            vectors = shelf.vectors(list(items[:K]))
+            cosines = vectors @ vectors.T
+            apart.append(1.0 - float(cosines[np.triu_indices(len(vectors), 1)].mean()))
+    return float(np.mean(apart)) if apart else 0.0
+
+
+def _baseline(
+    name: str, data: Dataset, states: Sequence[Any], shelf: MemoryShelf
+) -> tuple[str, Judged, list[list[int]]] | None:
+    """Its best setting on validation, judged on test. None where it can not be computed for so many items."""
+    validation = Fold(data.validation.learned_from, tuning.sample(data.validation.cases, tuning.MOST_CASES))
+    is_excluding = any(state.excluded for state in states)
+    best, best_words = -1.0, ""
+    first = ""
+    for words, scores in baseline_algorithms.variants(
+        name, validation.learned_from, [case.past for case in validation.cases]
+    ):
+        first = first or words
+        if not validation.cases:
+            break
+        excluded = [_taken(case, data) if is_excluding else [] for case in validation.cases]
+        lists, orders = _lists(scores, validation.cases, excluded, shelf)
+        value = float(judge(validation.cases, lists, orders).values("ndcg@10").mean())
+        if value > best:
+            best, best_words = value, words
+    for words, scores in baseline_algorithms.variants(name, data.test.learned_from, [c.past for c in data.test.cases]):
+        if words == (best_words or first):
+            lists, orders = _lists(scores, data.test.cases, [list(state.excluded) for state in states], shelf)
+            return words, judge(data.test.cases, lists, orders), lists
+    return None
+
+
+def _taken(case: Case, data: Dataset) -> list[int]:
+    taken = case.past.items[case.past.weights > 0].tolist()
+    return sorted({other for item in taken for other in data.same_text.get(item, (item,))})
+
+
+def _lists(
+    scores: NDArray[np.float32], cases: Sequence[Case], excluded: Sequence[Sequence[int]], shelf: MemoryShelf
+) -> tuple[list[list[int]], list[NDArray[np.int64]]]:
+    """The ten best items of each row, and the hundred best; ties go to the smaller number."""
+    lists, orders = [], []
+    for row, case, without in zip(scores, cases, excluded, strict=True):
+        allowed = shelf.may_be_shown.copy()
+        if case.candidates is not None:
+            chosen = np.zeros(len(allowed), dtype=bool)
+            chosen[list(case.candidates)] = True
+            allowed = chosen
+        allowed[list(without)] = False
+        pool = np.flatnonzero(allowed)
+        values = row[pool]
+        most = min(100, len(pool))
+        if most == 0:
+            order = np.zeros(0, dtype=np.int64)
+        else:
+            edge = np.partition(values, len(pool) - most)[len(pool) - most]
+            near = pool[values >= edge]
+            order = near[np.lexsort((near, -row[near]))][:most]
+        orders.append(order)
+        lists.append(order[:K].tolist())
+    return lists, orders
+
+
+def _compared(
+    ours: Judged,
+    other: Judged,
+    cases: Sequence[Case],
+    lists: Sequence[Sequence[int]],
+    learned: Learned,
+    shelf: MemoryShelf,
+) -> dict[str, Any]:
+    compared = metrics.compare(ours.values("ndcg@10"), other.values("ndcg@10"), ours.users)
+    hits = metrics.compare(ours.values("hr@10"), other.values("hr@10"), ours.users)
+    return figures(other, cases, lists, learned, shelf) | {
+        "ndcg_difference": round(compared.difference, 5),
+        "ci95_difference": _rounded(compared.ci95),
+        "p_value": round(compared.p_value, 5),
+        "p_value_hr": round(hits.p_value, 5),
+    }
+
+
+def _ablation(
+    cases: Sequence[Case], states: Sequence[Any], ranker: Ranker, made: Sequence[replay.Made]
+) -> dict[str, float]:
+    """NDCG@10 of the plain order without each source, its weight shared by the others; `all` has every source."""
+    chosen = [place for place, each in enumerate(made) if len(each.pool)][:MOST_CASES_FOR_ABLATION]
+    if not chosen:
+        return {}
+    raw, targets = [], []
+    for place in chosen:
+        pool = made[place].pool
+        raw.append(np.stack([pool.raw[source] for source in SOURCES], axis=1).astype(np.float32))
+        place_of = {item: row for row, item in enumerate(pool.ids.tolist())}
+        targets.append([place_of.get(target, NOT_PROPOSED) for target in tuning.drawn_targets(cases[place])])
+    worth = [len(cases[place].targets) / len(own) for place, own in zip(chosen, targets, strict=True)]
+    buckets = [bucket_of(states[place].past.length) for place in chosen]
+    pools = pools_of(raw, targets, worth, buckets, columns=len(SOURCES))
+    spreads = pools.spreads()
+    if ranker.spreads:
+        spreads = np.array([ranker.spreads.get(source) or 1.0 for source in SOURCES])
+    z = pools.z(spreads)
+    weights = {
+        bucket: np.array([ranker.by_bucket.get(bucket, ranker.recipe.weights).get(s, 0.0) for s in SOURCES])
+        for bucket in BUCKETS
+    }
+    of_entry = np.repeat(np.stack([weights[bucket] for bucket in buckets]), pools.sizes, axis=0).astype(np.float32)
+    contributions = z * of_entry
+    total = contributions.sum(axis=1)
+    found_gains = {"all": round(pools.ndcg(total, k=K), 5)}
+    for column, source in enumerate(SOURCES):
+        if of_entry[:, column].any():
+            found_gains[source] = round(pools.ndcg(total - contributions[:, column], k=K), 5)
+    return found_gains
+
+
+def _slices(judged: Judged, cases: Sequence[Case], learned: Learned) -> dict[str, Any]:
+    is_cold = learned.users[judged.targets] == 0 if len(judged.targets) else np.zeros(0, dtype=bool)
+    buckets = np.array([bucket_of(cases[place].past.length) for place in judged.cases], dtype="<U4")
+    is_again = np.array(
+        [
+            target in set(cases[place].past.items.tolist())
+            for place, target in zip(judged.cases, judged.targets, strict=True)
+        ],
+        dtype=bool,
+    )
+    return {
+        "cold": _slice(judged, is_cold),
+        "by_history": {bucket: _slice(judged, buckets == bucket) for bucket in BUCKETS},
+        "repeats": {"in": _slice(judged, is_again), "out": _slice(judged, ~is_again)},
+    }
+
+
+def _slice(judged: Judged, chosen: NDArray[np.bool_]) -> dict[str, Any]:
+    if not chosen.any():
+        return {"n": 0, "hr@10": None, "ndcg@10": None}
+    return {"n": int(chosen.sum())} | {m: _mean(judged.values(m)[chosen]) for m in ("hr@10", "ndcg@10")}
+
+
+def _share(values: Sequence[NDArray[np.bool_]]) -> float:
+    return _mean(np.concatenate(values).astype(np.float64))
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return round(float(values.mean()), 5) if len(values) else 0.0
+
+
+def _rounded(pair: tuple[float, float]) -> list[float]:
+    return [round(pair[0], 5), round(pair[1], 5)]

@@ -1,0 +1,113 @@
+"""What an evaluation is about: items, what was learned before, and lists to be made with what was taken next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.algorithms.histories import History, Interactions, history
+from recommender.shelves import PooledLabel
+
+REAL_TIME_S = 1e8
+"""Times above are seconds since 1970; smaller ones only say what came after what."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One list to make: a user's history before a moment, and the items they took next (one or a whole basket).
+
+    candidates: the items to rank, where somebody chose them; None: all.
+    """
+
+    user: str
+    past: History
+    as_of_s: float
+    targets: tuple[int, ...]
+    candidates: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows learned from, and cases that come after them."""
+
+    learned_from: Interactions
+    cases: tuple[Case, ...]
+
+    @property
+    def as_of_s(self) -> float:
+        """When the lists are made: from here "recently" is counted back."""
+        return self.learned_from.newest_s
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Items are numbered from 0. vectors: (n, dim) as stored. `validation` and `test` never share a case; whatever is
+    chosen is chosen on validation."""
+
+    titles: tuple[str, ...]
+    vectors: NDArray[np.float32]
+    newest_first: NDArray[np.int64]
+    validation: Fold
+    test: Fold
+    item_ids: tuple[str, ...]
+    texts: tuple[str, ...]
+    mean: NDArray[np.float32] | None = None
+    is_allowed: NDArray[np.bool_] | None = None
+    labels: Mapping[int, tuple[PooledLabel, ...]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def same_text(self) -> dict[int, tuple[int, ...]]:
+        """By item those that read the same, where there are others than itself."""
+        groups: dict[str, list[int]] = {}
+        for item, text in enumerate(self.texts):
+            groups.setdefault(text, []).append(item)
+        return {item: tuple(group) for group in groups.values() if len(group) > 1 for item in group}
+
+
+def merged(cases: Sequence[Case]) -> tuple[Case, ...]:
+    """Cases of the same user with the same history become one with all their targets, in the order of the first."""
+    found: dict[tuple[str, bytes, bytes, tuple[int, ...] | None], list[Case]] = {}
+    for case in cases:
+        key = (case.user, case.past.items.tobytes(), case.past.days_ago.tobytes(), case.candidates)
+        found.setdefault(key, []).append(case)
+    return tuple(
+        Case(
+            own[0].user,
+            own[0].past,
+            own[0].as_of_s,
+            tuple(dict.fromkeys(target for case in own for target in case.targets)),
+            own[0].candidates,
+        )
+        for own in found.values()
+    )
+
+
+def held_out_steps(rows: Interactions) -> Fold:
+    """Each user's last step as what was taken next; learned from what came before. Where times are real, of the users
+    who did something in the newest tenth of the time: their first step in it."""
+    times_s = rows.times_s
+    is_real = len(rows) > 0 and float(times_s.min()) > REAL_TIME_S
+    if is_real:
+        cut = float(np.quantile(times_s, 0.9))
+        is_earlier = times_s < cut
+    else:
+        last = np.zeros(rows.n_users, dtype=np.int64)
+        np.maximum.at(last, rows.users, rows.steps)
+        is_earlier = rows.steps < last[rows.users]
+    cases = []
+    bounds = np.searchsorted(rows.users, np.arange(rows.n_users + 1))
+    for user in range(rows.n_users):
+        own = slice(bounds[user], bounds[user + 1])
+        items, own_times, before = rows.items[own], times_s[own], is_earlier[own]
+        if not before.any() or before.all():
+            continue
+        moment = own_times[~before].min()
+        targets = items[~before & (own_times == moment)]
+        past = history(items[before], own_times[before], as_of_s=float(moment))
+        cases.append(Case(str(user), past, float(moment), tuple(dict.fromkeys(targets.tolist()))))
+    return Fold(rows.chosen(is_earlier), tuple(cases))

@@ -1,0 +1,72 @@
+"""manage.py evaluate: how good the lists are, on RecBole files or on the site's own events, as JSON."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from recommender import evaluation, evaluation_files
+from recommender.algorithms.baselines import NAMES
+from recommender.strategies import Recipe, named_strategy, recipe_of
+from recsite.operations.errors import RecsiteError
+
+
+class Command(BaseCommand):
+    help = "Judges the lists of a strategy by what was taken next: HR, NDCG, precision, recall, F1, with baselines."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--items", type=Path, help="RecBole .item file: item_id, title, brand, description.")
+        parser.add_argument("--test", type=Path, help=".inter file of histories: user_id, item_id_list, item_id.")
+        parser.add_argument("--train", type=Path, help=".inter file of events before: user_id, item_id, timestamp.")
+        parser.add_argument(
+            "--valid", type=Path, help="Histories to tune on; by default the last steps of what is learned."
+        )
+        parser.add_argument("--train-for-valid", type=Path, help="Events before those histories.")
+        parser.add_argument("--candidates", type=Path, help="user_id, item_id_list: rank only these.")
+        parser.add_argument("--keep-history", action="store_true", help="Items of the history may come again.")
+        parser.add_argument("--strategy", help="Name of a strategy in the database; by default the default recipe.")
+        parser.add_argument("--baselines", default="", help=f"Comma-separated: {','.join(NAMES)}.")
+        parser.add_argument(
+            "--cold", action="store_true", help="Only items nobody has taken before, ranked among themselves."
+        )
+        parser.add_argument("--json", type=Path, help="Write the report here instead of to the screen.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        names = [name for name in options["baselines"].split(",") if name]
+        if unknown := [name for name in names if name not in NAMES]:
+            raise CommandError(f"There is no baseline {unknown[0]!r}; there are {', '.join(NAMES)}.")
+        try:
+            recipe = recipe_of(named_strategy(options["strategy"])) if options["strategy"] else Recipe()
+            recipe = replace(recipe, repeats="allow" if options["keep_history"] else recipe.repeats)
+            report = self._of_files(recipe, names, options)
+        except RecsiteError as error:
+            raise CommandError(str(error)) from error
+        text = json.dumps(report, indent=2)
+        if options["json"]:
+            options["json"].write_text(text + "\n", encoding="utf-8")
+            self.stdout.write(f"Report in {options['json']}: NDCG@10 {report['ndcg@10']}, HR@10 {report['hr@10']}.")
+        else:
+            self.stdout.write(text)
+
+    def _of_files(self, recipe: Recipe, baselines: list[str], options: dict[str, Any]) -> dict[str, Any]:
+        if not options["items"] or not options["test"]:
+            raise CommandError("Name --items and --test.")
+        from catalog.providers import get_embedder
+
+        files = evaluation_files.Files(
+            options["items"],
+            options["test"],
+            options["train"],
+            options["valid"],
+            options["train_for_valid"],
+            options["candidates"],
+        )
+        data = evaluation_files.read(files, embed=get_embedder().embed)
+        return evaluation.evaluate(
+            data, recipe, baselines=baselines, on_progress=lambda done, total, words: self.stderr.write(words)
+        )

@@ -1,0 +1,212 @@
+"""What adapts, adapts here: how things are learned, how fast each source forgets, what each counts; all on validation."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender import candidates, replay
+from recommender.algorithms import neighbours as ties
+from recommender.algorithms.histories import DAY_S, Interactions
+from recommender.algorithms.interest import decay
+from recommender.algorithms.learned import NEIGHBOURS_PER_ITEM, RECENT_DAYS, Learned, Learning, last_of_pairs, learn
+from recommender.algorithms.popularity import popularity, trend
+from recommender.algorithms.repeats import Known, RepeatModel, repeat_features, repeats
+from recommender.algorithms.repeats import fit as fit_repeats
+from recommender.algorithms.sources import REMEMBERING, SOURCES
+from recommender.algorithms.weights import NOT_PROPOSED, Pools, bucket_of, fit, pools_of
+from recommender.evaluation_rows import Case, Dataset, Fold, held_out_steps
+from recommender.memory_shelf import MemoryShelf
+from recommender.strategies import Ranker, Recipe
+
+MOST_CASES = 1_500
+MOST_TARGETS = 4
+HALF_LIVES_STEPS = (0.4, 1.0, 3.0, 8.0, 20.0)
+REGULARISATIONS = (20.0, 60.0, 200.0, 600.0)
+POPULARITY_HALF_LIVES_DAYS = (7.0, 28.0, 120.0)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """`parameters` as RankerFit keeps them; `learning` is part of them."""
+
+    learning: Learning
+    parameters: dict[str, Any]
+    n: int
+    ndcg_before: float
+    ndcg_after: float
+
+
+def shelf_of(data: Dataset, learned: Learned) -> MemoryShelf:
+    """Items nobody took yet stay on the shelf: a catalog has them before anybody takes them."""
+    known = data.vectors[data.vectors.any(axis=1)]
+    mean = known.mean(axis=0) if len(known) else np.zeros(data.vectors.shape[1], dtype=np.float32)
+    return MemoryShelf(
+        learned,
+        data.titles,
+        data.vectors,
+        mean if data.mean is None else data.mean,
+        newest_first=data.newest_first,
+        is_allowed=data.is_allowed,
+        labels=data.labels,
+    )
+
+
+def tune(data: Dataset, recipe: Recipe) -> Tuned:
+    """The parameters that make the best lists of `data.validation`; its defaults where it has no case."""
+    fold = Fold(data.validation.learned_from, sample(data.validation.cases, MOST_CASES))
+    learned = learn(fold.learned_from, data.titles, as_of_s=fold.as_of_s)
+    shelf = shelf_of(data, learned)
+    states = [replay.state_of(case, recipe, shelf, data.same_text) for case in fold.cases]
+    learning = _learning(data, fold, learned, states)
+    learned = learn(fold.learned_from, data.titles, learning, as_of_s=fold.as_of_s)
+    shelf = shelf_of(data, learned)
+    ranker = Ranker(recipe, repeat_model=repeat_model(fold, learning))
+    found = fit(_pools(fold.cases, ranker, shelf, states), _columns(), recipe.weights)
+    memory = dict(recipe.memory_steps)
+    for source in REMEMBERING:
+        if found.columns[source] >= len(SOURCES):
+            memory[source] = HALF_LIVES_STEPS[(found.columns[source] - len(SOURCES)) // len(REMEMBERING)]
+    parameters = {
+        "learning": asdict(learning),
+        "repeat_model": asdict(ranker.repeat_model),
+        "memory_steps": memory,
+        "spreads": found.spreads,
+        "weights": found.weights,
+    }
+    return Tuned(learning, parameters, len(fold.cases), found.ndcg_before, found.ndcg_after)
+
+
+def repeat_model(fold: Fold, learning: Learning) -> RepeatModel:
+    """Fitted on what users took again, each user's last step in what is learned from being what is foretold."""
+    inner = held_out_steps(fold.learned_from)
+    items = Items.of(inner.learned_from, learning)
+    features, is_taken = [], []
+    for case in inner.cases:
+        own = np.unique(case.past.items)
+        features.append(repeat_features(case.past, own, items.known(own)))
+        is_taken.append(np.isin(own, case.targets))
+    if not features:
+        return RepeatModel()
+    return fit_repeats(np.concatenate(features), np.concatenate(is_taken).astype(np.float64))
+
+
+@dataclass(frozen=True)
+class Items:
+    """What repeats rest on, of all items: a part of what `learn` finds, at a fraction of its time."""
+
+    all: Known
+
+    @classmethod
+    def of(cls, rows: Interactions, learning: Learning) -> Items:
+        _, items, last_s = last_of_pairs(rows)
+        ages_days = (rows.newest_s - last_s) / DAY_S
+        again, n = repeats(rows), rows.n_items
+        half_life = learning.popularity_half_life_days
+        return cls(
+            Known(
+                again.rates,
+                again.cycles_days,
+                popularity(items, ages_days, n_items=n, half_life_days=half_life),
+                np.bincount(items[ages_days < RECENT_DAYS], minlength=n),
+                trend(items, ages_days, n_items=n),
+            )
+        )
+
+    def known(self, items: NDArray[np.int64]) -> Known:
+        return Known(*(getattr(self.all, field.name)[items] for field in fields(Known)))
+
+
+def sample(cases: Sequence[Case], most: int) -> tuple[Case, ...]:
+    """At most so many, chosen by a hash of their user and history: the same ones every time, whatever their order."""
+    if len(cases) <= most:
+        return tuple(cases)
+    digests = [
+        hashlib.blake2b(case.user.encode() + case.past.items.tobytes(), digest_size=8).digest() for case in cases
+    ]
+    chosen = sorted(sorted(range(len(cases)), key=lambda place: digests[place])[:most])
+    return tuple(cases[place] for place in chosen)
+
+
+def _columns() -> dict[str, list[int]]:
+    """By source its columns in what `replay.columns` returns, the default first."""
+    found = {source: [place] for place, source in enumerate(SOURCES)}
+    for turn in range(len(HALF_LIVES_STEPS)):
+        for place, source in enumerate(REMEMBERING):
+            found[source].append(len(SOURCES) + turn * len(REMEMBERING) + place)
+    return found
+
+
+def _pools(cases: Sequence[Case], ranker: Ranker, shelf: MemoryShelf, states: Sequence[candidates.UserState]) -> Pools:
+    """Of a large basket only some targets, chosen by a hash, stand for all of it."""
+    raw, targets, worth, buckets = [], [], [], []
+    for case, state in zip(cases, states, strict=True):
+        pool = candidates.gather(state, ranker, shelf, n=10, only=case.candidates)
+        if not len(pool):
+            continue
+        chosen = drawn_targets(case)
+        raw.append(replay.columns(state, shelf, pool, HALF_LIVES_STEPS))
+        place_of = {item: place for place, item in enumerate(pool.ids.tolist())}
+        targets.append([place_of.get(target, NOT_PROPOSED) for target in chosen])
+        worth.append(len(case.targets) / len(chosen))
+        buckets.append(bucket_of(state.past.length))
+    width = len(SOURCES) + len(HALF_LIVES_STEPS) * len(REMEMBERING)
+    return pools_of(raw, targets, worth, buckets, columns=width)
+
+
+def drawn_targets(case: Case) -> tuple[int, ...]:
+    if len(case.targets) <= MOST_TARGETS:
+        return case.targets
+    turn = int.from_bytes(hashlib.blake2b(case.user.encode(), digest_size=4).digest())
+    return tuple(case.targets[(turn + place) % len(case.targets)] for place in range(MOST_TARGETS))
+
+
+def _learning(
+    data: Dataset,
+    fold: Fold,
+    learned: Learned,
+    states: Sequence[candidates.UserState],
+) -> Learning:
+    """The regularisation of EASE and the half life of popularity that rank best by themselves."""
+    if not fold.cases:
+        return Learning()
+    best = Learning()
+    users, items, last_s = last_of_pairs(fold.learned_from)
+    ages_days = np.maximum(fold.as_of_s - last_s, 0.0) / DAY_S
+    faded = decay(ages_days, half_life_days=best.together_half_life_days)
+    scored: dict[float, float] = {}
+    regularisations = REGULARISATIONS if len(data.titles) <= ties.EASE_MAX_ITEMS else ()
+    for regularisation in regularisations:
+        pairs = ties.neighbours(
+            users, items, faded, n_items=len(data.titles), k=NEIGHBOURS_PER_ITEM, regularisation=regularisation
+        )
+        shelf = shelf_of(data, replace(learned, together=pairs))
+        scored[regularisation] = _gain(
+            fold.cases,
+            [shelf.votes("neighbours", state.recent_items(8.0), state.excluded) for state in states],
+        )
+    if scored:
+        best = replace(best, regularisation=max(scored, key=lambda value: (scored[value], -value)))
+    scored = {}
+    for half_life in POPULARITY_HALF_LIVES_DAYS:
+        values = popularity(items, ages_days, n_items=len(data.titles), half_life_days=half_life)
+        votes = dict(enumerate(values.tolist()))
+        scored[half_life] = _gain(fold.cases, [votes] * len(fold.cases))
+    return replace(best, popularity_half_life_days=max(scored, key=lambda value: (round(scored[value], 5), value)))
+
+
+def _gain(cases: Sequence[Case], votes: Sequence[Mapping[int, float]]) -> float:
+    """Mean of 1 / log2(place + 2) within the first 100 of the targets: finer than NDCG@10 where a source is weak."""
+    gains = []
+    for case, vote in zip(cases, votes, strict=True):
+        values = np.array(list(vote.values()))
+        for target in drawn_targets(case):
+            own = vote.get(target)
+            place = int((values > own).sum()) if own is not None else 100
+            gains.append(1.0 / np.log2(place + 2.0) if place < 100 else 0.0)
+    return float(np.mean(gains)) if gains else 0.0
