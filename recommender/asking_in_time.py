@@ -39,7 +39,7 @@ Answer = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Choice:
-    """shares: one an option, in the options' order, summing to 1; None where there is no answer, and `words` say why."""
+    """shares: one an option, in the options' order; they sum to 1. None where there is no answer: `words` say why."""
 
     shares: tuple[float, ...] | None
     outcome: Literal["used", "out_of_time", "unavailable", "refused"]

@@ -124,7 +124,7 @@ def _store(user: EndUser, found: Preferences, item_ids: Sequence[int], model: Ch
         user_id=user.pk,
         defaults={"text": found.text, "model": model.name[:200], "last_event_id": user.last_event_id},
     )
-    summary.items.set(Item.objects.filter(pk__in=item_ids).select_for_update(of=("self",), key=True))
+    summary.items.set(Item.objects.filter(pk__in=item_ids).order_by("pk").select_for_update(no_key=True))
     log.info("preferences_summarised", user=user.pk, items=len(item_ids))
     return summary
 

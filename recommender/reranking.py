@@ -117,16 +117,19 @@ def rerank(
     kept: Rankings | None = None,
 ) -> Reranked:
     """Never raises for what the model does, and returns within `budget_s`, plus what `kept` takes."""
-    settings, kept = settings or RerankSettings(), kept or NotKept()
+    settings = settings or RerankSettings()
+    kept = NotKept() if kept is None else kept
     started = time.monotonic()
     titles = [reranking_prompts.title_line(title) for title in question.candidates[: settings.top]]
     # Sorted and each once: the same candidates are the same question, however the prior ranks them.
     options = sorted(set(titles))
-    is_known = bool(question.history or question.preferences)
-    if len(options) < 2 or settings.blend == 0 or not is_known:
-        return _unchanged(question, "not_asked", "There was nothing to ask the language model.", started)
+    nothing = "There was nothing to ask the language model."
+    if len(options) < 2 or settings.blend == 0:
+        return _unchanged(question, "not_asked", nothing, started)
     if model is None:
         return _unchanged(question, "unavailable", "The language model is off.", started)
+    if not question.history and not question.preferences:
+        return _unchanged(question, "not_asked", nothing, started)
     asked = _asked_of(question, options)
     key = question_hash(model.name, settings.rounds, asked.history, asked.preferences, asked.representative, options)
     outcome: Outcome = "cached"

@@ -29,7 +29,7 @@ RANKINGS_DELETED_AT_ONCE = 20_000
 
 
 def sweep() -> None:
-    """Ring again for stale users and silent jobs, follow new vectors and labels, delete slates and rankings past their time."""
+    """Ring again for stale users and silent jobs, follow new vectors and labels, delete what is past its time."""
     requeue_jobs()
     rebuild_stale_users()
     follow_new_embeddings()

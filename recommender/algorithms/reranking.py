@@ -1,4 +1,4 @@
-"""PURE numpy: what the language model said of shuffled candidates becomes shares, and shares and prior scores one order.
+"""PURE numpy: what the language model said of shuffled candidates becomes shares; shares and prior scores one order.
 
 The method is zero-shot next-item recommendation (Wang & Lim, arXiv 2304.03153); a position's pull on the model is
 divided out as in Zhao et al., "Calibrate before use" (arXiv 2102.09690).
