@@ -32,7 +32,7 @@ class RankedByModelQuerySet(models.QuerySet["RankedByModel"]):
         return tuple(map(float, shares)) if shares is not None else None
 
     def keep(self, question_hash: str, shares: Sequence[float]) -> None:
-        self.bulk_create(
+        RankedByModel.objects.bulk_create(
             [RankedByModel(question_hash=question_hash, shares=list(shares), created_at=timezone.now())],
             update_conflicts=True,
             unique_fields=["question_hash"],
