@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 
 from catalog import labelling
 from catalog.models import ItemLabel, ModelUsage
@@ -19,6 +19,11 @@ from recsite.operations.embedded.home import Home
 from recsite.operations.templatetags.console import calendar_day
 
 DAYS = 30
+PURPOSES = {
+    **dict(ModelUsage.Purpose.choices),
+    "rerank": gettext_lazy("Re-ranking lists"),
+    "prefer": gettext_lazy("Summing up preferences"),
+}
 MILLION = 1_000_000
 
 
@@ -250,5 +255,5 @@ def _usage(
         day=day,
         model=model,
         purpose=purpose,
-        purpose_words=str(dict(ModelUsage.Purpose.choices).get(purpose, purpose)),
+        purpose_words=str(PURPOSES.get(purpose, purpose)),
     )

@@ -42,6 +42,23 @@ def rebuild_statistics_job(job_id: int) -> None:
             neighbours.rebuild_statistics(on_progress=progress.report)
 
 
+@shared_task(name="recommender.tasks.summarise_preferences_job")
+def summarise_preferences_job(job_id: int) -> None:
+    from recommender import preferences
+
+    with jobs.running(job_id) as progress:
+        if progress is not None:
+            preferences.run(progress)
+
+
+@shared_task(name="recommender.tasks.summarise_preferences")
+def summarise_preferences(user_id: int) -> None:
+    """Rung by lists that were re-ranked; where the model is away, a later list rings again."""
+    from recommender import preferences
+
+    preferences.summarise_if_behind(user_id)
+
+
 @shared_task(name="recommender.tasks.load_demo")
 def load_demo(job_id: int) -> None:
     from recommender.demo import loading

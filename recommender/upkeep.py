@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from catalog.models import ItemLabel
 from recommender import tasks
-from recommender.models import EndUser, Event, ItemStatistics, Slate
+from recommender.models import EndUser, Event, ItemStatistics, RankedByModel, Slate
 from recsite.operations import jobs
 from recsite.operations.models import Job
 
@@ -24,15 +24,18 @@ LABELS_AT_LATEST = timedelta(hours=1)
 RING_EXPIRES_S = 30  # the next sweep rings again; where workers are slow, older rings must not pile up
 QUEUED_TOO_LONG = timedelta(minutes=2)
 SLATES_DELETED_AT_ONCE = 5_000
+RANKINGS_KEPT = timedelta(days=30)
+RANKINGS_DELETED_AT_ONCE = 20_000
 
 
 def sweep() -> None:
-    """Ring again for stale users and silent jobs, follow new vectors and labels, delete slates past their time."""
+    """Ring again for stale users and silent jobs, follow new vectors and labels, delete what is past its time."""
     requeue_jobs()
     rebuild_stale_users()
     follow_new_embeddings()
     follow_new_labels()
     delete_old_slates()
+    delete_old_rankings()
 
 
 def requeue_jobs() -> list[int]:
@@ -130,3 +133,11 @@ def delete_old_slates() -> int:
         Slate.objects.filter(pk__in=old).delete()
         log.info("slates_deleted", slates=len(old))
     return len(old)
+
+
+def delete_old_rankings() -> int:
+    """What the language model chose a month ago, some thousands a time. Returns how many."""
+    deleted = RankedByModel.objects.delete_before(timezone.now() - RANKINGS_KEPT, limit=RANKINGS_DELETED_AT_ONCE)
+    if deleted:
+        log.info("rankings_deleted", rankings=deleted)
+    return deleted

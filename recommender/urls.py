@@ -6,7 +6,7 @@ from django.urls import URLPattern, path
 
 from recommender.api import events, recommendations
 from recommender.api import users as users_api
-from recommender.views import home, item_parts, label_parts, users
+from recommender.views import home, item_parts, label_parts, user_preferences, users
 
 api_urlpatterns: list[URLPattern] = [
     path("events/", events.EventList.as_view(), name="api-events"),
@@ -33,6 +33,7 @@ urlpatterns: list[URLPattern] = [
     path("user-parts/record-event/", users.record_event, name="record-event"),
     path("user-parts/<int:pk>/freshness/", users.user_freshness, name="user-freshness"),
     path("user-parts/<int:pk>/interests/", users.user_interests, name="user-interests"),
+    path("user-parts/<int:pk>/preferences/", user_preferences.user_preferences, name="user-preferences"),
     path("user-parts/<int:pk>/timeline/", users.user_timeline, name="user-timeline"),
     path("label-reach/", label_parts.reach, name="label-reach"),
     path("items/<int:pk>/next/", item_parts.item_next, name="item-next"),

@@ -211,6 +211,7 @@ CELERY_TASK_ROUTES = {
     "catalog.tasks.describe_*": {"queue": "models"},
     "catalog.tasks.learn*": {"queue": "models"},
     "recommender.tasks.rebuild_user_interests": {"queue": "events"},
+    "recommender.tasks.summarise_*": {"queue": "models"},
     "*.tasks.sweep": {"queue": "events"},
 }
 # A stopping worker gives its task three seconds, then hands the message back to the broker.

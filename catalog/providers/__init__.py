@@ -20,7 +20,7 @@ from catalog.prompts import Prompt
 from recsite.operations.embedded import label_embedder
 
 ModelState = Literal["ready", "loading", "off", "unreachable"]
-Purpose = Literal["label", "describe"]
+Purpose = Literal["label", "describe", "rerank", "prefer"]
 """What a question is asked for, as ModelUsage counts it."""
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from django.db import models
+from django.utils import timezone
 
 from catalog.models import Item
 from recommender.models.user import EndUser
@@ -22,12 +26,32 @@ class PreferenceSummary(models.Model):
         return f"preferences of user {self.user_id}"
 
 
+class RankedByModelQuerySet(models.QuerySet["RankedByModel"]):
+    def shares_of(self, question_hash: str) -> tuple[float, ...] | None:
+        shares = self.filter(pk=question_hash).values_list("shares", flat=True).first()
+        return tuple(map(float, shares)) if shares is not None else None
+
+    def keep(self, question_hash: str, shares: Sequence[float]) -> None:
+        RankedByModel.objects.bulk_create(
+            [RankedByModel(question_hash=question_hash, shares=list(shares), created_at=timezone.now())],
+            update_conflicts=True,
+            unique_fields=["question_hash"],
+            update_fields=["shares", "created_at"],
+        )
+
+    def delete_before(self, moment: datetime, *, limit: int) -> int:
+        old = self.filter(created_at__lt=moment).order_by("created_at", "pk").values_list("pk", flat=True)[:limit]
+        return self.filter(pk__in=list(old)).delete()[0]
+
+
 class RankedByModel(models.Model):
     """The language model's shares of one set of candidates for one history; the same question is not asked twice."""
 
     question_hash = models.CharField(max_length=64, primary_key=True, help_text="Of model, prompts and rounds.")
     shares = models.JSONField(help_text="One share a candidate, in the order of the question; they sum to 1.")
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = RankedByModelQuerySet.as_manager()
 
     class Meta:
         indexes = [models.Index(fields=["created_at"], name="ranked_by_model_time")]

@@ -22,6 +22,7 @@ from recommender.strategies import recipe_of
 from recommender.templatetags.scores import SOURCES, source_name
 from recommender.timeline import timeline
 from recommender.users import checked_id
+from recommender.views.user_preferences import preferences_context
 from recsite.operations.access import staff_page
 from recsite.operations.errors import InvalidInputError, RecsiteError
 from recsite.operations.pages import positive, toast, wants_fragment
@@ -70,6 +71,7 @@ def user(request: HttpRequest, external_id: str) -> HttpResponse:
         **_list_context(request, external_id),
         **_freshness_of(found),
         **_interests_of(found),
+        **preferences_context(found),
         **_timeline_of(found),
     }
     return render(request, "recommender/user.html", context)

@@ -39,6 +39,7 @@ TASKS = {
     "rebuild_interests": "recommender.tasks.rebuild_all_interests",
     "rebuild_statistics": "recommender.tasks.rebuild_statistics_job",
     "relabel_items": "catalog.tasks.relabel_items",
+    "summarise_preferences": "recommender.tasks.summarise_preferences_job",
     "undo_decisions": "catalog.tasks.undo_decisions",
 }
 HEARTBEAT_S = 1.0
