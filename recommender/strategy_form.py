@@ -47,10 +47,6 @@ class FormField:
     def high(self) -> str:
         return "" if self.words.high is None else plain(self.words.high)
 
-    @property
-    def step(self) -> str:
-        return "1" if self.kind == "whole" else "any"
-
 
 @dataclass(frozen=True)
 class Group:

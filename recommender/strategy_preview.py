@@ -20,7 +20,7 @@ BUDGET_S = 4.0
 
 @dataclass(frozen=True)
 class Place:
-    """An item of one list. moved_by: places up (positive) or down against the other list; None where it is not in it."""
+    """An item of one list. moved_by: places up (positive) or down, before to after; None where one list lacks it."""
 
     position: int
     item: Item

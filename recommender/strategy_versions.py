@@ -28,8 +28,10 @@ LONGEST_NOTE = 300
 
 
 @transaction.atomic
-def create_draft(source_id: int, *, staff: User, name: str = "") -> Strategy:
-    """A draft with the recipe of `source_id`: the next version of its name, or of another `name`.
+def create_draft(
+    source_id: int, *, staff: User, name: str = "", recipe: Mapping[str, object] | None = None, note: str = ""
+) -> Strategy:
+    """A draft with the recipe of `source_id`, or another: the next version of its name, or of another `name`.
 
     Raises ConflictError where that name has a draft already.
     """
@@ -42,8 +44,14 @@ def create_draft(source_id: int, *, staff: User, name: str = "") -> Strategy:
             gettext("%(name)s has a draft already, version %(version)s; go on with it, or discard it first.")
             % {"name": name, "version": there.version}
         )
+    recipe_from(recipe := source.recipe if recipe is None else dict(recipe))
     draft = Strategy.objects.create(
-        name=name, version=_next_version(name), recipe=source.recipe, is_draft=True, created_by=staff
+        name=name,
+        version=_next_version(name),
+        recipe=recipe,
+        note=_checked_note(note),
+        is_draft=True,
+        created_by=staff,
     )
     log.info("strategy_drafted", strategy=draft.pk, source=source.pk, staff=staff.pk)
     return draft
@@ -117,10 +125,19 @@ def make_live(strategy_id: int, *, staff: User, instead_of: int) -> Strategy:
 
 
 @transaction.atomic
-def publish_and_make_live(draft_id: int, *, staff: User, expected: str, instead_of: int) -> Strategy:
-    """Both or neither."""
-    published = publish(draft_id, staff=staff, expected=expected)
-    return make_live(published.pk, staff=staff, instead_of=instead_of)
+def publish_edited(
+    draft_id: int,
+    recipe: Mapping[str, object],
+    *,
+    note: str,
+    expected: str,
+    staff: User,
+    instead_of: int | None = None,
+) -> Strategy:
+    """Store what stands in the form, publish it, and with `instead_of` make it live: all of it or nothing."""
+    draft = edit_draft(draft_id, recipe, note=note, expected=expected, staff=staff)
+    published = publish(draft_id, staff=staff, expected=digest_of(draft))
+    return published if instead_of is None else make_live(published.pk, staff=staff, instead_of=instead_of)
 
 
 def digest_of(strategy: Strategy) -> str:

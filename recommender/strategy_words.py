@@ -134,7 +134,7 @@ def words_of(field: str) -> FieldWords:
 
 
 def shown(field: str, value: object) -> str:
-    """A value as a person reads it: "34 %", "60 days", "Excluded"."""
+    """A value as a person reads it: "34 %", "60 days", "Excluded". One of something goes without its unit."""
     words = words_of(field)
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
@@ -145,7 +145,7 @@ def shown(field: str, value: object) -> str:
     if isinstance(value, int | float):
         if words.is_share:
             return f"{plain(100 * value)} %"
-        return f"{plain(value)} {words.unit}".strip()
+        return plain(value) if value == 1 else f"{plain(value)} {words.unit}".strip()
     if isinstance(value, Mapping):
         return ", ".join(f"{source_name(str(key))} {shown('', each)}" for key, each in value.items()) or gettext("none")
     if isinstance(value, list | tuple):
