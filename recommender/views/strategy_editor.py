@@ -95,11 +95,13 @@ def _answer(
     stored = Strategy.objects.select_related("created_by").filter(pk=pk).first()
     is_gone = stored is None or not stored.is_draft
     draft = stored or Strategy(pk=pk, name=request.POST.get("name", ""), is_draft=True)
-    theirs: list[Change] = []
     seen = request.POST.get("expected", "")
-    if error and not is_gone and form.values is not None and not expected and digest_of(draft) != seen:
+    is_overtaken = bool(error) and not expected and not is_gone and digest_of(draft) != seen
+    theirs: list[Change] = []
+    if is_overtaken and form.values is not None:
         theirs = changes(recipe_from(form.values), readable_recipe(draft)[0])
     context = _context(draft, form, note, error=error, theirs=theirs, is_gone=is_gone)
+    context["their_note"] = draft.note if is_overtaken and draft.note != note else None
     if expected or not error:  # nothing was said of what others stored
         context["expected"] = seen
     is_part = wants_fragment(request)
@@ -123,6 +125,7 @@ def _context(
         "note": note,
         "error": error,
         "theirs": theirs or [],
+        "their_note": None,
         "is_gone": is_gone,
         "expected": digest_of(draft),
         "sample": SAMPLE_USERS,

@@ -89,12 +89,13 @@ def test_publishing_and_making_live_are_two_acts(draft: Strategy) -> None:
 
 def test_somebody_saved_meanwhile_and_the_second_try_puts_ones_own_over_it(draft: Strategy) -> None:
     mine = sent(draft, weights__popular="0.7")
-    post(draft, act="edit", weights__popular="0.5")
+    post(draft, act="edit", weights__popular="0.5", note="as agreed")
     before = stored()
     response = staff_client().post(f"/strategy-versions/{draft.pk}/edit/", mine, headers=HTMX)
     words = text_of(response)
     assert "Somebody saved default v2 since you opened it." in words
     assert "Popular 0.7 0.5" in words
+    assert "Their note: as agreed" in words
     assert 'value="0.7"' in response.content.decode()
     assert stored() == before
     draft.refresh_from_db()
@@ -121,12 +122,13 @@ def test_a_draft_that_is_none_any_more_can_become_a_new_one(draft: Strategy, mea
 
 
 def test_another_version_went_live_meanwhile_and_nothing_is_published(draft: Strategy) -> None:
-    mine = {**sent(draft, repeats="allow"), "act": "publish_live"}
+    mine = {**sent(draft, repeats="allow", note="mine"), "act": "publish_live"}
     summer = StrategyFactory(name="summer")
     make_live(summer.pk, staff=StaffFactory(), instead_of=live_strategy().pk)
     before = stored()
     response = staff_client().post(f"/strategy-versions/{draft.pk}/edit/", mine, headers=HTMX)
     assert "summer v1 went live meanwhile." in text_of(response)
+    assert "Their note" not in text_of(response)  # nobody touched the draft
     assert f'name="instead_of" value="{summer.pk}"' in response.content.decode()
     assert stored() == before
 
@@ -148,6 +150,7 @@ def shop() -> None:
 def test_a_draft_that_says_the_same_changes_no_list(shop: None, draft: Strategy) -> None:
     found = preview(live_strategy(), draft)
     assert (len(found.lists), found.sample, found.next_start, found.changed) == (6, 6, None, 0)
+    assert "all their lists stay the same." in text_of(post(draft, act="preview"))
 
 
 def test_items_gained_lost_and_moved_are_told_of_the_form_as_it_stands_and_nothing_is_stored(
