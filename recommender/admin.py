@@ -255,9 +255,9 @@ class SlateAdmin(ReadOnlyAdmin):
 @admin.register(Strategy)
 class StrategyAdmin(ReadOnlyAdmin):
     list_display = ("name", "version", "shown_live", "shown_created")
-    list_filter = ("is_live",)
+    list_filter = ("is_live", "is_draft")
     ordering = ("-is_live", "name", "-version")
-    fields = ("name", "version", "shown_live", "shown_recipe", "created_at")
+    fields = ("name", "version", "shown_live", "note", "shown_recipe", "created_at", "published_at")
     readonly_fields = ("shown_live", "shown_recipe")
 
     @display(description="Made", ordering="created_at")
@@ -266,6 +266,8 @@ class StrategyAdmin(ReadOnlyAdmin):
 
     @display(description="State", ordering="is_live")
     def shown_live(self, strategy: Strategy) -> SafeString:
+        if strategy.is_draft:
+            return chip("Draft", "warn")
         return chip("Live", "good") if strategy.is_live else chip("Not live", "quiet")
 
     @display(description="Recipe")

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
+from django.utils import timezone
 
 from recommender.algorithms.repeats import RepeatModel
 from recommender.algorithms.sources import SOURCES
@@ -175,20 +176,22 @@ def ranker_of(strategy: Strategy) -> Ranker:
 def live_strategy() -> Strategy:
     """The strategy that serves requests which name none; the default one is made where there is none yet."""
     strategy = Strategy.objects.filter(is_live=True).first()
-    if strategy is not None:
+    return strategy or _made_live_default()
+
+
+@transaction.atomic
+def _made_live_default() -> Strategy:
+    Strategy.objects.lock_changes()
+    if strategy := Strategy.objects.filter(is_live=True).first():  # another request made it in the same moment
         return strategy
-    try:
-        with transaction.atomic():
-            latest = Strategy.objects.filter(name=DEFAULT_NAME).order_by("-version").first()
-            version = latest.version + 1 if latest else 1
-            return Strategy.objects.create(name=DEFAULT_NAME, version=version, recipe={}, is_live=True)
-    except IntegrityError:  # another request made it in the same moment
-        return Strategy.objects.get(is_live=True)
+    latest = Strategy.objects.filter(name=DEFAULT_NAME).newest_first().first()
+    version = latest.version + 1 if latest else 1
+    return Strategy.objects.create(name=DEFAULT_NAME, version=version, is_live=True, published_at=timezone.now())
 
 
 def named_strategy(name: str) -> Strategy:
-    """The newest version of that name. Raises NotFoundError."""
-    strategy = Strategy.objects.filter(name=name).order_by("-version").first()
+    """The newest published version of that name. Raises NotFoundError."""
+    strategy = Strategy.objects.published().filter(name=name).newest_first().first()
     if strategy is None:
-        raise NotFoundError(f"There is no strategy named {name!r}.")
+        raise NotFoundError(f"There is no strategy named {name!r} that is published.")
     return strategy

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from recommender.api import events, recommendations
+from recommender.api import events, recommendations, strategies
 from recommender.api import users as users_api
-from recommender.views import home, item_parts, label_parts, user_preferences, users
+from recommender.views import home, item_parts, label_parts, strategy_editor, user_preferences, users
+from recommender.views import strategies as strategies_views
 
 api_urlpatterns: list[URLPattern] = [
     path("events/", events.EventList.as_view(), name="api-events"),
+    path("strategies/", strategies.StrategyList.as_view(), name="api-strategies"),
+    path("strategies/<path:name>/", strategies.StrategyDetail.as_view(), name="api-strategy"),
     path("users/", users_api.UserList.as_view(), name="api-users"),
     # A user's or an item's own id may hold slashes, so these come before the addresses that take the whole rest.
     path(
@@ -36,6 +39,15 @@ urlpatterns: list[URLPattern] = [
     path("user-parts/<int:pk>/preferences/", user_preferences.user_preferences, name="user-preferences"),
     path("user-parts/<int:pk>/timeline/", users.user_timeline, name="user-timeline"),
     path("label-reach/", label_parts.reach, name="label-reach"),
+    # Whatever follows /strategies/ is a name, so what is done with a version lives elsewhere.
+    path("strategies/", strategies_views.strategies, name="strategies"),
+    path("strategies/<path:name>/", strategies_views.strategy, name="strategy"),
+    path("strategy-versions/<int:pk>/draft/", strategies_views.strategy_draft, name="strategy-draft"),
+    path("strategy-versions/<int:pk>/discard/", strategies_views.strategy_discard, name="strategy-discard"),
+    path("strategy-versions/<int:pk>/live/", strategies_views.strategy_live, name="strategy-live"),
+    path("strategy-versions/<int:pk>/edit/", strategy_editor.strategy_edit, name="strategy-edit"),
+    path("strategy-versions/<int:pk>/changes/", strategy_editor.strategy_changes, name="strategy-changes"),
+    path("strategy-versions/<int:pk>/preview/", strategy_editor.strategy_preview, name="strategy-preview"),
     path("items/<int:pk>/next/", item_parts.item_next, name="item-next"),
     path("items/<int:pk>/activity/", item_parts.item_activity, name="item-activity"),
 ]

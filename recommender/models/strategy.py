@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from django.apps import apps
 from django.conf import settings
-from django.db import models
-from django.db.models import Q
+from django.db import connection, models
+from django.db.models import Count, OuterRef, Q, Subquery
+
+STRATEGIES_LOCK = 4_202
 
 
 class StrategyQuerySet(models.QuerySet["Strategy"]):
     def newest_versions(self) -> StrategyQuerySet:
         """One row a name: its newest version; by name."""
         return self.order_by("name", "-version").distinct("name")
+
+    def published(self) -> StrategyQuerySet:
+        return self.filter(is_draft=False)
+
+    def newest_first(self) -> StrategyQuerySet:
+        return self.order_by("-version", "-pk")
+
+    def with_last_evaluation(self) -> StrategyQuerySet:
+        """Adds `last_report`, the newest finished evaluation's report of each version; None where there is none."""
+        finished = (
+            apps.get_model("recommender", "Evaluation").objects.filter(strategy=OuterRef("pk")).exclude(report={})
+        )
+        return self.annotate(last_report=Subquery(finished.order_by("-created_at", "-pk").values("report")[:1]))
+
+    def slates_since(self, moment: datetime) -> dict[int, int]:
+        """Strategy id -> slates served since, of all strategies; those without any are left out."""
+        served = apps.get_model("recommender", "Slate").objects.filter(served_at__gte=moment).order_by()
+        return dict(served.values_list("strategy_id").annotate(Count("pk")))
+
+    def lock_changes(self) -> None:
+        """Until the transaction ends, nobody else drafts, publishes or makes live. Lists are served all the while."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [STRATEGIES_LOCK])
 
 
 class Strategy(models.Model):

@@ -23,6 +23,12 @@ SOURCES = {
     "popular": gettext_lazy("Popular"),
     "new": gettext_lazy("New"),
 }
+HISTORIES = {
+    "none": gettext_lazy("No event"),
+    "one": gettext_lazy("One event"),
+    "few": gettext_lazy("Few events"),
+    "many": gettext_lazy("Many events"),
+}
 EVENT_ICONS = {
     Event.Type.VIEW: "eye",
     Event.Type.CLICK: "click",
@@ -40,6 +46,25 @@ EVENT_ICONS = {
 @register.filter
 def source_name(source: str) -> str:
     return str(SOURCES.get(source, source.replace("_", " ").capitalize()))
+
+
+@register.filter
+def history_name(history: str) -> str:
+    """A length of history, as fits tell them apart."""
+    return str(HISTORIES.get(history, history.replace("_", " ").capitalize()))
+
+
+@register.filter
+def plain_figure(value: float) -> str:
+    """A count with separators, anything else to four decimals, with a real minus sign."""
+    text = f"{value:,.0f}" if float(value).is_integer() and abs(value) >= 1 else f"{abs(value):.4f}"
+    return f"−{text.lstrip('-')}" if value < 0 else text
+
+
+@register.filter
+def plain_bound(value: float) -> str:
+    """The end of a range, separators where it is large: 0.1, 36,500."""
+    return f"{value:,g}" if abs(value) < 1 else f"{value:,.0f}"
 
 
 @register.filter

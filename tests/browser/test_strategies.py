@@ -1,0 +1,123 @@
+"""A strategy's life by keyboard alone: a draft, another weight, the preview, live, and back."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from recommender import interests, neighbours
+from recommender.models import Slate, Strategy
+from recommender.strategies import live_strategy, recipe_of
+from tests.factories import EndUserFactory, EventFactory, ItemFactory, StrategyFactory, axis
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def shop() -> Strategy:
+    """Twenty items, four users with events, and the version that is live."""
+    items = [ItemFactory(external_id=f"a{place}", title=f"Item {place}", vector=axis(place % 5)) for place in range(20)]
+    for place in range(4):
+        user = EndUserFactory(external_id=f"u{place}")
+        for item in items[place : place + 4]:
+            EventFactory(user=user, item=item)
+    neighbours.rebuild_statistics()
+    interests.rebuild_all()
+    return live_strategy()
+
+
+def tab_to(console: Page, wanted: Locator) -> None:
+    """By Tab alone."""
+    expect(wanted).to_be_visible()
+    for _ in range(80):
+        if wanted.evaluate("one => one === document.activeElement"):
+            return
+        console.keyboard.press("Tab")
+    pytest.fail(f"Tab does not reach {wanted}")
+
+
+def type_anew(console: Page, text: str) -> None:
+    console.keyboard.press("ControlOrMeta+a")
+    console.keyboard.type(text)
+
+
+def test_from_a_draft_to_live_and_back_by_keyboard_alone(console: Page, live_server: Any, shop: Strategy) -> None:
+    console.keyboard.press("g")
+    console.keyboard.press("s")
+    expect(console.get_by_role("heading", name="Strategies", exact=True)).to_be_visible()
+    console.wait_for_load_state("load")
+
+    # The strategy, and a draft of its next version.
+    console.keyboard.press("j")
+    console.keyboard.press("Enter")
+    expect(console.get_by_role("heading", name="default", exact=True)).to_be_visible()
+    console.wait_for_load_state("load")
+    tab_to(console, console.get_by_role("button", name="New draft"))
+    console.keyboard.press("Enter")
+    expect(console.get_by_role("textbox", name="Strategy")).to_be_focused()
+    console.keyboard.press("Enter")
+    expect(console.get_by_role("heading", name="default, version 2")).to_be_visible()
+    console.wait_for_load_state("load")
+    draft = Strategy.objects.get(is_draft=True)
+
+    # A weight: first one that cannot work, which is told at its field, then one that can.
+    weight = console.get_by_label("New", exact=True)
+    tab_to(console, weight)
+    type_anew(console, "lots")
+    console.keyboard.press("Enter")
+    expect(console.get_by_text("“lots” is no number.").first).to_be_visible()
+    expect(weight).to_be_focused()
+    expect(weight).to_have_value("lots")
+    type_anew(console, "6")
+    expect(console.locator("#changes")).to_contain_text(re.compile(r"One thing differs from default v1:\s*New"))
+    console.keyboard.press("Enter")
+    expect(console.get_by_role("status").filter(has_text="Saved.")).to_be_visible()
+    draft.refresh_from_db()
+    assert recipe_of(draft).weights["new"] == 6.0
+
+    # The lists of real users, before and after.
+    tab_to(console, console.get_by_role("button", name="Compare lists"))
+    console.keyboard.press("Enter")
+    expect(console.get_by_text(re.compile(r"^4 users in"))).to_be_visible()
+    first = console.locator(".compared").first
+    expect(first).to_contain_text("default v1 live")
+    expect(first).to_contain_text("default v2 draft")
+    assert not Slate.objects.exists()
+    assert live_strategy() == shop
+
+    # Live.
+    console.keyboard.press("Home")
+    publish = console.get_by_role("button", name="Publish…")
+    for _ in range(80):
+        if publish.evaluate("one => one === document.activeElement"):
+            break
+        console.keyboard.press("Shift+Tab")
+    console.keyboard.press("Enter")
+    expect(console.get_by_role("button", name="Publish and make live")).to_be_focused()
+    console.keyboard.press("Enter")
+    expect(console.get_by_text("default v2 is live.")).to_be_visible()
+    console.wait_for_load_state("load")
+    assert live_strategy().pk == draft.pk
+
+    # And back, undone, and back again.
+    tab_to(console, console.get_by_role("button", name="Make version 1 live"))
+    console.keyboard.press("Enter")
+    expect(console.get_by_role("status").filter(has_text="default v1 is live.")).to_be_visible()
+    assert live_strategy() == shop
+    console.keyboard.press("z")
+    expect(console.get_by_role("button", name="Make version 1 live")).to_be_visible()
+    assert live_strategy().pk == draft.pk
+
+
+@pytest.mark.parametrize("width", [390, 1024, 1440])
+def test_no_page_of_strategies_scrolls_sideways(console: Page, live_server: Any, shop: Strategy, width: int) -> None:
+    long = "Très long 日本語 😀 שלום " + "W" * 70
+    StrategyFactory(name=long, note="x" * 300)
+    draft = StrategyFactory(name=long, version=2, is_draft=True, note="W" * 300)
+    console.set_viewport_size({"width": width, "height": 844})
+    for path in ("strategies/", f"strategies/{long}/", f"strategy-versions/{draft.pk}/edit/"):
+        console.goto(f"{live_server.url}/{path}")
+        assert console.evaluate("document.documentElement.scrollWidth") <= width, path
