@@ -42,6 +42,15 @@ def rebuild_statistics_job(job_id: int) -> None:
             neighbours.rebuild_statistics(on_progress=progress.report)
 
 
+@shared_task(name="recommender.tasks.evaluate")
+def evaluate(job_id: int) -> None:
+    from recommender import evaluations
+
+    with jobs.running(job_id) as progress:
+        if progress is not None:
+            evaluations.run(progress)
+
+
 @shared_task(name="recommender.tasks.load_demo")
 def load_demo(job_id: int) -> None:
     from recommender.demo import loading

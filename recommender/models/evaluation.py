@@ -16,6 +16,13 @@ class EvaluationQuerySet(models.QuerySet["Evaluation"]):
     def newest_first(self) -> EvaluationQuerySet:
         return self.order_by("-created_at", "-id")
 
+    def for_lists(self) -> EvaluationQuerySet:
+        """With strategy and job, without the bulk of either."""
+        return self.select_related("strategy", "job", "started_by").defer("strategy__recipe", "job__details")
+
+    def newest_finished(self) -> Evaluation | None:
+        return self.finished().for_lists().order_by("-finished_at", "-id").first()
+
 
 class Evaluation(models.Model):
     strategy = models.ForeignKey(Strategy, on_delete=models.CASCADE, related_name="evaluations")
@@ -34,3 +41,28 @@ class Evaluation(models.Model):
 
     def __str__(self) -> str:
         return f"evaluation {self.pk} of {self.strategy}"
+
+    @property
+    def is_finished(self) -> bool:
+        return bool(self.report)
+
+    @property
+    def is_kept(self) -> bool:
+        return bool(self.parameters.get("is_kept"))
+
+    @property
+    def is_active(self) -> bool:
+        return not self.is_finished and self.job is not None and self.job.is_active
+
+    @property
+    def status(self) -> str:
+        """As its job's; an evaluation whose job is no longer kept has either succeeded or is lost."""
+        if self.is_finished:
+            return Job.Status.SUCCEEDED.value
+        if self.job is None or self.job.status == Job.Status.SUCCEEDED:
+            return Job.Status.FAILED.value
+        return str(self.job.status)
+
+    @property
+    def error(self) -> str:
+        return self.job.error if self.job is not None and not self.is_finished else ""
