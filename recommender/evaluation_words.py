@@ -132,7 +132,7 @@ def _chance_words(p_value: float | None) -> str:
         return ""
     if p_value < 0.001:
         return gettext("; chance alone would do this less than once in 1,000 times")
-    return gettext("; chance alone would do this %(n)s times in 1,000") % {"n": f"{1000 * p_value:.0f}"}
+    return gettext("; chance alone would do this once in %(n)s times") % {"n": f"{1 / p_value:,.0f}"}
 
 
 def p_value_words(p_value: float | None) -> str:

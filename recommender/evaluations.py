@@ -1,7 +1,7 @@
 """Evaluations that staff run: start one as a job, store what it found, keep it, delete it, set several side by side.
 
-What is measured and how is `evaluation.py`, which `manage.py evaluate` calls too; here is only who asked for it and what
-became of it. The row comes first and the job names it, so a job that is retried fills the same evaluation.
+What is measured and how is `evaluation.py`, which `manage.py evaluate` calls too; here is only who asked for it and
+what became of it. The job names the evaluation, so a job that is retried fills the same one.
 """
 
 from __future__ import annotations
@@ -137,7 +137,8 @@ def _require_events(split_at: datetime) -> None:
     found = {"day": day(split_at), "before": before, "after": after, "newest": day(newest)}
     if after < LEAST_EVENTS_AFTER:
         words = gettext(
-            "%(after)s events lie after %(day)s and %(least)s are needed; the newest is of %(newest)s. Choose an earlier day."
+            "%(after)s events lie after %(day)s and %(least)s are needed; the newest is of %(newest)s."
+            " Choose an earlier day."
         )
         raise InvalidInputError(words % {**found, "least": LEAST_EVENTS_AFTER})
     if before < LEAST_EVENTS_BEFORE:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from recommender.api import events, recommendations
+from recommender.api import evaluations, events, recommendations
 from recommender.api import users as users_api
-from recommender.views import home, item_parts, label_parts, users
+from recommender.views import evaluation, home, item_parts, label_parts, users
 
 api_urlpatterns: list[URLPattern] = [
+    path("evaluations/", evaluations.EvaluationList.as_view(), name="api-evaluations"),
+    path("evaluations/<int:pk>/", evaluations.EvaluationDetail.as_view(), name="api-evaluation"),
     path("events/", events.EventList.as_view(), name="api-events"),
     path("users/", users_api.UserList.as_view(), name="api-users"),
     # A user's or an item's own id may hold slashes, so these come before the addresses that take the whole rest.
@@ -34,6 +36,14 @@ urlpatterns: list[URLPattern] = [
     path("user-parts/<int:pk>/freshness/", users.user_freshness, name="user-freshness"),
     path("user-parts/<int:pk>/interests/", users.user_interests, name="user-interests"),
     path("user-parts/<int:pk>/timeline/", users.user_timeline, name="user-timeline"),
+    path("evaluation/", evaluation.evaluation_home, name="evaluations"),
+    path("evaluation/list/", evaluation.evaluation_list, name="evaluation-list"),
+    path("evaluation/compare/", evaluation.evaluation_compare, name="evaluation-compare"),
+    path("evaluation/<int:pk>/", evaluation.evaluation_detail, name="evaluation"),
+    path("evaluation/<int:pk>/chart/", evaluation.evaluation_chart, name="evaluation-chart"),
+    path("evaluation/<int:pk>/download/", evaluation.evaluation_download, name="evaluation-download"),
+    path("evaluation/<int:pk>/keep/", evaluation.evaluation_keep, name="evaluation-keep"),
+    path("evaluation/<int:pk>/delete/", evaluation.evaluation_delete, name="evaluation-delete"),
     path("label-reach/", label_parts.reach, name="label-reach"),
     path("items/<int:pk>/next/", item_parts.item_next, name="item-next"),
     path("items/<int:pk>/activity/", item_parts.item_activity, name="item-activity"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.db.models.fields.json import KeyTransform
 
 from recommender.models.strategy import Strategy
 from recsite.operations.models import Job
@@ -11,7 +12,7 @@ from recsite.operations.models import Job
 
 class EvaluationQuerySet(models.QuerySet["Evaluation"]):
     def finished(self) -> EvaluationQuerySet:
-        return self.exclude(report={})
+        return self.filter(finished_at__isnull=False)
 
     def newest_first(self) -> EvaluationQuerySet:
         return self.order_by("-created_at", "-id")
@@ -19,6 +20,14 @@ class EvaluationQuerySet(models.QuerySet["Evaluation"]):
     def for_lists(self) -> EvaluationQuerySet:
         """With strategy and job, without the bulk of either."""
         return self.select_related("strategy", "job", "started_by").defer("strategy__recipe", "job__details")
+
+    def with_headline(self) -> EvaluationQuerySet:
+        """Adds `ndcg`, `hit_rate` and `users` of the report, so that lists need not read it whole."""
+        return self.annotate(
+            ndcg=KeyTransform("ndcg@10", "report"),
+            hit_rate=KeyTransform("hr@10", "report"),
+            users=KeyTransform("users", "report"),
+        )
 
     def newest_finished(self) -> Evaluation | None:
         return self.finished().for_lists().order_by("-finished_at", "-id").first()
@@ -44,7 +53,7 @@ class Evaluation(models.Model):
 
     @property
     def is_finished(self) -> bool:
-        return bool(self.report)
+        return self.finished_at is not None
 
     @property
     def is_kept(self) -> bool:
