@@ -109,7 +109,7 @@ def view_of(report: Mapping[str, Any], *, strategy: str) -> ReportView:
     """`strategy`: what it is called where the report does not say so."""
     figures = {metric: _figure(report, metric) for metric in METRICS}
     ndcg = figures[NDCG].value
-    baselines = tuple(_beside(str(name), values) for name, values in _mapping(report.get("baselines")).items())
+    baselines = tuple(_beside(str(name), values) for name, values in mapping_of(report.get("baselines")).items())
     ordered = tuple(sorted(baselines, key=lambda one: (-(one.value(NDCG) or 0.0), one.key)))
     sources, weights = _weights(report)
     return ReportView(
@@ -124,21 +124,21 @@ def view_of(report: Mapping[str, Any], *, strategy: str) -> ReportView:
         slices=_slices(report),
         weight_sources=tuple((source, source_name(source)) for source in sources),
         weights=weights,
-        warnings=tuple(str(one) for one in report.get("warnings") or []),
+        warnings=tuple(str(one) for one in list_of(report.get("warnings"))),
         fit_seconds=_number(report.get("fit_seconds")),
         users_per_s=_number(report.get("users_per_s")),
     )
 
 
 def _figure(values: Mapping[str, Any], metric: str) -> Figure:
-    value, interval = _number(values.get(metric)), _interval(_mapping(values.get("ci95")).get(metric))
+    value, interval = _number(values.get(metric)), interval_of(mapping_of(values.get("ci95")).get(metric))
     return Figure(metric, metric_name(metric), value, interval, metric_words(metric, value, interval))
 
 
 def _beside(key: str, values: Any) -> Beside:
-    values = _mapping(values)
+    values = mapping_of(values)
     difference, p_value = _number(values.get("ndcg_difference")), _number(values.get("p_value"))
-    interval = _interval(values.get("ci95_difference"))
+    interval = interval_of(values.get("ci95_difference"))
     name = str(BASELINE_NAMES.get(key, key))
     if difference is None or interval is None:
         kind = "unknown"
@@ -161,7 +161,7 @@ def _beside(key: str, values: Any) -> Beside:
 def _ablation(report: Mapping[str, Any], ndcg: float | None) -> tuple[Without, ...]:
     """What is missed most comes first."""
     found = []
-    for source, value in _mapping(report.get("ablation")).items():
+    for source, value in mapping_of(report.get("ablation")).items():
         without = _number(value)
         if without is None:
             continue
@@ -177,9 +177,9 @@ def _ablation(report: Mapping[str, Any], ndcg: float | None) -> tuple[Without, .
 
 
 def _slices(report: Mapping[str, Any]) -> tuple[Slice, ...]:
-    slices = _mapping(report.get("slices"))
-    repeats = _mapping(slices.get("repeats"))
-    histories = _mapping(slices.get("by_history"))
+    slices = mapping_of(report.get("slices"))
+    repeats = mapping_of(slices.get("repeats"))
+    histories = mapping_of(slices.get("by_history"))
     found = [_slice("", gettext("New items, that nobody had taken before"), slices.get("cold"))]
     found += [_slice("history", str(BUCKETS[bucket]), histories.get(bucket)) for bucket in BUCKETS]
     found.append(_slice("repeats", gettext("Repeats may be in the list"), repeats.get("in")))
@@ -196,16 +196,16 @@ def _slice(group: str, name: str, values: Any) -> Slice | None:
 
 
 def _weights(report: Mapping[str, Any]) -> tuple[list[str], tuple[Weights, ...]]:
-    by_bucket = _mapping(report.get("weights"))
+    by_bucket = mapping_of(report.get("weights"))
     used: dict[str, float] = {}
     for weights in by_bucket.values():
-        for source, weight in _mapping(weights).items():
+        for source, weight in mapping_of(weights).items():
             used[str(source)] = max(used.get(str(source), 0.0), _number(weight) or 0.0)
     sources = sorted(used, key=lambda source: (-used[source], source))
     known = [bucket for bucket in BUCKETS if bucket in by_bucket]
     rows = [(bucket, str(BUCKETS[bucket])) for bucket in known]
     rows += [(str(bucket), str(bucket)) for bucket in by_bucket if bucket not in BUCKETS]
-    return sources, tuple(_weights_row(name, _mapping(by_bucket[bucket]), sources) for bucket, name in rows)
+    return sources, tuple(_weights_row(name, mapping_of(by_bucket[bucket]), sources) for bucket, name in rows)
 
 
 def _weights_row(name: str, weights: Mapping[str, Any], sources: list[str]) -> Weights:
@@ -214,7 +214,11 @@ def _weights_row(name: str, weights: Mapping[str, Any], sources: list[str]) -> W
     return Weights(name, tuple(number / total if total else None for number in numbers))
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def list_of(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def mapping_of(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
@@ -227,7 +231,7 @@ def _whole(value: Any) -> int | None:
     return None if number is None else int(number)
 
 
-def _interval(value: Any) -> tuple[float, float] | None:
+def interval_of(value: Any) -> tuple[float, float] | None:
     if not isinstance(value, list | tuple) or len(value) != 2:
         return None
     low, high = _number(value[0]), _number(value[1])

@@ -22,6 +22,7 @@ from recommender.evaluation_report import NDCG, ReportView, view_of
 from recommender.evaluation_words import BASELINE_NAMES, BASELINE_WORDS, GLOSSARY
 from recommender.evaluations import BASELINES, Wanted
 from recommender.models import Evaluation, Event, Strategy
+from recommender.strategies import live_strategy
 from recsite.operations.access import staff_of, staff_page
 from recsite.operations.errors import ConflictError, InvalidInputError
 from recsite.operations.pages import page_of, toast, wants_fragment
@@ -174,17 +175,16 @@ def evaluation_delete(request: HttpRequest, pk: int) -> HttpResponse:
         evaluations.delete(pk)
     except ConflictError as error:
         return _answer(request, error.message, kind="danger")
-    if request.POST.get("from") == "detail" and wants_fragment(request):
-        messages.success(request, gettext("The evaluation was deleted."))
-        return HttpResponse(status=204, headers={"HX-Redirect": reverse("evaluations")})
-    return _answer(request, gettext("The evaluation was deleted."), gone=True)
-
-
-def _answer(request: HttpRequest, message: str, *, kind: str = "success", gone: bool = False) -> HttpResponse:
-    """To htmx a toast and a bell that makes the list reload; to a plain form the list."""
+    messages.success(request, gettext("The evaluation was deleted."))
     if wants_fragment(request):
-        events = {"jobs": True, **({"evaluation-finished": True} if gone else {})}
-        return toast(HttpResponse(status=204), message, kind=kind, events=events)
+        return HttpResponse(status=204, headers={"HX-Redirect": reverse("evaluations")})
+    return redirect("evaluations")
+
+
+def _answer(request: HttpRequest, message: str, *, kind: str = "success") -> HttpResponse:
+    """To htmx a toast and a bell that makes lists reload; to a plain form the list."""
+    if wants_fragment(request):
+        return toast(HttpResponse(status=204), message, kind=kind, events={"jobs": True})
     (messages.error if kind == "danger" else messages.success)(request, message)
     return redirect("evaluations")
 
@@ -230,7 +230,7 @@ def _form_context(asked: QueryDict, values: QueryDict) -> dict[str, object]:
     """`values`: what stands in the form; the live strategy is chosen where nothing was asked for."""
     return {
         "has_events": Event.objects.all().newest_time() is not None,
-        "strategies": list(Strategy.objects.order_by("-is_live", "name", "-version")[:200]),
+        "strategies": list(Strategy.objects.order_by("-is_live", "name", "-version")[:200]) or [live_strategy()],
         "chosen_strategy": asked.get("strategy", ""),
         "split_value": values.get("split_at", ""),
         "users_value": values.get("users", ""),
