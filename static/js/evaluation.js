@@ -14,6 +14,7 @@
     var language = document.documentElement.lang;
     var number = new Intl.NumberFormat(language, { minimumFractionDigits: 3, maximumFractionDigits: 3 });
     var places = bars.map(function (_, place) { return place; });
+    var isNarrow = box.clientWidth < 480;  // then names are tilted
     var top = Math.max.apply(null, bars.map(function (bar) { return Math.max(bar[1], bar[3] || 0); }));
     var shape = window.uPlot.paths.bars({ size: [0.6, 96], radius: 0.08 });
     var axis = { stroke: colour("--ink-3"), font: "12px Inter, system-ui, sans-serif", grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
@@ -47,7 +48,7 @@
       cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
       scales: { x: { time: false, range: function () { return [-0.6, places.length - 0.4]; } }, y: { range: function () { return [0, (top || 1) * 1.08]; } } },
       axes: [
-        Object.assign({}, axis, { grid: { show: false }, size: 28, splits: function () { return places; }, values: function (self, ticks) { var room = self.width / ticks.length - 12; return ticks.map(function (tick) { return shortened(bars[tick][0], room); }); } }),
+        Object.assign({}, axis, { grid: { show: false }, size: isNarrow ? 64 : 28, rotate: isNarrow ? 35 : 0, splits: function () { return places; }, values: function (self, ticks) { var room = isNarrow ? 80 : self.width / ticks.length - 16; return ticks.map(function (tick) { return shortened(bars[tick][0], room); }); } }),
         Object.assign({}, axis, { size: 64, space: 44, label: box.dataset.label, labelSize: 18, labelFont: axis.font, values: function (_, ticks) { return ticks.map(function (tick) { return new Intl.NumberFormat(language, { maximumFractionDigits: 3 }).format(tick); }); } }),
       ],
       series: [{}, { fill: colour("--accent"), width: 0, paths: shape, points: { show: false } }, { fill: colour("--source-other"), width: 0, paths: shape, points: { show: false } }],
