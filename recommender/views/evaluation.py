@@ -101,17 +101,14 @@ def evaluation_compare(request: HttpRequest) -> HttpResponse:
     except InvalidInputError as error:
         return render(request, "recommender/evaluation_compare.html", {"refused": error.message})
     views = [view_of(one.report, strategy=str(one.strategy)) for one in comparison.evaluations]
-    columns = [
-        {"evaluation": one, "view": view, "slices": {each.name: each for each in view.slices}}
-        for one, view in zip(comparison.evaluations, views, strict=True)
-    ]
+    by_name = [{each.name: each for each in view.slices} for view in views]
     names = list(dict.fromkeys(each.name for view in views for each in view.slices))
     context = {
-        "columns": columns,
+        "columns": [{"evaluation": one, "view": view} for one, view in zip(comparison.evaluations, views, strict=True)],
         "metrics": compared_metrics(views),
         "verdict": verdict(views) if not comparison.warnings else "",
         "warnings": comparison.warnings,
-        "slices": [(name, [column["slices"].get(name) for column in columns]) for name in names],
+        "slices": [(name, [slices.get(name) for slices in by_name]) for name in names],
     }
     return render(request, "recommender/evaluation_compare.html", context)
 
