@@ -57,6 +57,13 @@ def summarise_preferences(user_id: int) -> None:
     from recommender import preferences
 
     preferences.summarise_if_behind(user_id)
+@shared_task(name="recommender.tasks.evaluate")
+def evaluate(job_id: int) -> None:
+    from recommender import evaluations
+
+    with jobs.running(job_id) as progress:
+        if progress is not None:
+            evaluations.run(progress)
 
 
 @shared_task(name="recommender.tasks.load_demo")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from recommender.api import events, recommendations, strategies
+from recommender.api import evaluations, events, recommendations, strategies
 from recommender.api import users as users_api
-from recommender.views import home, item_parts, label_parts, strategy_editor, user_preferences, users
+from recommender.views import evaluation, home, item_parts, label_parts, strategy_editor, user_preferences, users
 from recommender.views import strategies as strategies_views
 
 api_urlpatterns: list[URLPattern] = [
+    path("evaluations/", evaluations.EvaluationList.as_view(), name="api-evaluations"),
+    path("evaluations/<int:pk>/", evaluations.EvaluationDetail.as_view(), name="api-evaluation"),
     path("events/", events.EventList.as_view(), name="api-events"),
     path("strategies/", strategies.StrategyList.as_view(), name="api-strategies"),
     path("strategies/<path:name>/", strategies.StrategyDetail.as_view(), name="api-strategy"),
@@ -38,6 +40,14 @@ urlpatterns: list[URLPattern] = [
     path("user-parts/<int:pk>/interests/", users.user_interests, name="user-interests"),
     path("user-parts/<int:pk>/preferences/", user_preferences.user_preferences, name="user-preferences"),
     path("user-parts/<int:pk>/timeline/", users.user_timeline, name="user-timeline"),
+    path("evaluation/", evaluation.evaluation_home, name="evaluations"),
+    path("evaluation/list/", evaluation.evaluation_list, name="evaluation-list"),
+    path("evaluation/compare/", evaluation.evaluation_compare, name="evaluation-compare"),
+    path("evaluation/<int:pk>/", evaluation.evaluation_detail, name="evaluation"),
+    path("evaluation/<int:pk>/chart/", evaluation.evaluation_chart, name="evaluation-chart"),
+    path("evaluation/<int:pk>/download/", evaluation.evaluation_download, name="evaluation-download"),
+    path("evaluation/<int:pk>/keep/", evaluation.evaluation_keep, name="evaluation-keep"),
+    path("evaluation/<int:pk>/delete/", evaluation.evaluation_delete, name="evaluation-delete"),
     path("label-reach/", label_parts.reach, name="label-reach"),
     # Whatever follows /strategies/ is a name, so what is done with a version lives elsewhere.
     path("strategies/", strategies_views.strategies, name="strategies"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from catalog.embedding import item_text, text_hash
 from catalog.models import Item, ItemEmbedding, ItemLabel, Label, LabelEmbedding, LabelRequest, Taxonomy
-from recommender.models import EndUser, Event, InterestLabel, InterestVector, Slate, SlateItem, Strategy
+from recommender.models import EndUser, Evaluation, Event, InterestLabel, InterestVector, Slate, SlateItem, Strategy
 from recsite.operations.models import ApiKey, Job
 
 PASSWORD = "correct horse battery staple"
@@ -232,6 +232,24 @@ class StrategyFactory(factory.django.DjangoModelFactory):
         model = Strategy
 
     name = factory.Sequence(lambda n: f"strategy-{n}")
+
+
+class EvaluationFactory(factory.django.DjangoModelFactory):
+    """Finished where it is given a `report`; waiting otherwise."""
+
+    class Meta:
+        model = Evaluation
+
+    strategy = factory.SubFactory(StrategyFactory)
+    split_at = datetime(2026, 3, 1, tzinfo=UTC)
+    parameters = factory.LazyFunction(lambda: {"users": 1_000, "baselines": ["pop", "itemknn", "ease", "repeat"]})
+    job = factory.LazyAttribute(
+        lambda made: JobFactory(
+            kind="evaluate", title=f"Evaluate {made.strategy}", status="succeeded" if made.report else "queued"
+        )
+    )
+    report = factory.LazyFunction(dict)
+    finished_at = factory.LazyAttribute(lambda made: timezone.now() if made.report else None)
 
 
 class SlateFactory(factory.django.DjangoModelFactory):

@@ -140,6 +140,13 @@ class EventQuerySet(models.QuerySet["Event"]):
         """When the newest event happened: what "recently" is measured from, so that old data is not all stale."""
         return self.order_by("-occurred_at").values_list("occurred_at", flat=True).first()
 
+    def oldest_time(self) -> datetime | None:
+        return self.order_by("occurred_at").values_list("occurred_at", flat=True).first()
+
+    def count_up_to(self, most: int, **conditions: object) -> int:
+        """How many there are, counting no further than `most`."""
+        return self.filter(**conditions).order_by()[:most].count()
+
     def settled_items(self, user_id: int, *, as_of: datetime, window_days: int) -> list[int]:
         """Items the user took within the window, or ever asked to hide: not to be recommended again.
 

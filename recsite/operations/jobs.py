@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 TASKS = {
     "accept_labels": "catalog.tasks.accept_labels",
     "describe_labels": "catalog.tasks.describe_labels",
+    "evaluate": "recommender.tasks.evaluate",
     "import_taxonomy": "catalog.tasks.import_taxonomy",
     "learn_labels": "catalog.tasks.learn_labels",
     "load_demo": "recommender.tasks.load_demo",

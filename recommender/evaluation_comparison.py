@@ -1,0 +1,58 @@
+"""Reports side by side, metric by metric, and what can be said of who is better."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext
+
+from recommender.evaluation_report import NDCG, Figure, ReportView
+from recommender.evaluation_words import METRICS, metric_name
+
+
+@dataclass(frozen=True)
+class ComparedFigure:
+    figure: Figure
+    is_best: bool  # the highest of its row, and higher than another
+
+
+@dataclass(frozen=True)
+class ComparedMetric:
+    key: str
+    name: str
+    figures: tuple[ComparedFigure, ...]
+
+
+def compared_metrics(views: Sequence[ReportView]) -> tuple[ComparedMetric, ...]:
+    """Metrics that none of the reports holds are left out."""
+    rows = []
+    for metric in METRICS:
+        figures = [view.figure(metric) for view in views]
+        values = [figure.value for figure in figures if figure.value is not None]
+        if not values:
+            continue
+        best = max(values) if max(values) > min(values) else None
+        compared = tuple(ComparedFigure(figure, best is not None and figure.value == best) for figure in figures)
+        rows.append(ComparedMetric(metric, metric_name(metric), compared))
+    return tuple(rows)
+
+
+def verdict(views: Sequence[ReportView]) -> str:
+    """Which has the highest NDCG, and whether intervals alone can tell. Two that overlap leave it open."""
+    ranked = sorted(
+        ((view.figure(NDCG), view.strategy) for view in views if view.figure(NDCG).value is not None),
+        key=lambda pair: -(pair[0].value or 0.0),
+    )
+    if len(ranked) < 2:
+        return ""
+    (first, name), (second, runner_up) = ranked[0], ranked[1]
+    named = {"name": name, "other": runner_up, "by": f"{(first.value or 0.0) - (second.value or 0.0):.3f}"}
+    if first.value == second.value:
+        return gettext("%(name)s and %(other)s have the same NDCG.") % named
+    words = gettext("%(name)s has the highest NDCG, %(by)s above %(other)s") % named
+    if first.interval is None or second.interval is None:
+        return f"{words}; {gettext('without intervals, chance is not ruled out.')}"
+    if first.interval[0] > second.interval[1]:
+        return f"{words}; {gettext('their intervals lie apart, so it is hardly chance.')}"
+    return f"{words}; {gettext('their intervals overlap, so it may be chance.')}"
