@@ -14,7 +14,7 @@ from recommender.algorithms.cleaning.steps import Step, moment
 from recommender.algorithms.preparation import Choices, Prepared, prepare
 from recommender.algorithms.splitting import DAY, Split, split
 from recommender.models import PreparationReport
-from recommender.raw_sales import Mapped, read_sales, seconds_of
+from recommender.raw_sales import NOTHING_MAPPED, Mapped, read_sales, seconds_of
 from recommender.recbole_files import write_events, write_items, write_questions
 from recsite.operations.errors import InvalidInputError
 from recsite.operations.models import Job
@@ -36,10 +36,10 @@ def prepare_file(
     split_at: str,
     valid_days: float | None = None,
     name: str = "",
-    mapped: Mapped = Mapped(),
+    mapped: Mapped = NOTHING_MAPPED,
     on_step: Callable[[str], None] = lambda words: None,
 ) -> Written:
-    """Writes NAME.item, the .inter files and report.json into `out`. Raises InvalidInputError before anything is written."""
+    """Writes NAME.item, the .inter files and report.json into `out`. InvalidInputError comes before any writing."""
     split_s = seconds_of(split_at, mapped.time_zone)
     if valid_days is not None and valid_days <= 0:
         raise InvalidInputError(f"--valid-days must be above 0, not {valid_days:g}.")

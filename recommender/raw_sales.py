@@ -33,12 +33,16 @@ USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
         "occurredat", "time", "timestamp", "invoicedate", "date", "datetime", "orderdate", "purchasedate", "createdat",
         "transactiontimestamp",
     ),
-    "basket": ("basket", "basketid", "invoice", "invoiceno", "orderid", "order", "ordernumber", "transactionid", "sessionid"),
+    "basket": (
+        "basket", "basketid", "invoice", "invoiceno", "orderid", "order", "ordernumber", "transactionid",
+        "sessionid",
+    ),
     "type": ("type", "eventtype", "event"),
 }  # fmt: skip
 NEEDED = ("user", "item", "time")
 COMES_BACK = frozenset({"refund", "return", "returned", "cancel", "cancelled", "canceled", "cancellation"})
 KEYS = ("columns", "time_zone", "time_format", "ignore_case", "non_item_ids", "non_item_titles", "keep_ids")
+UTC = ZoneInfo("UTC")
 DELIMITERS = (",", "\t", ";", "|")
 
 
@@ -47,10 +51,13 @@ class Mapped:
     """What a mapping file says; everything may be left out. `columns`: ours -> the file's."""
 
     columns: Mapping[str, str] = field(default_factory=dict)
-    time_zone: ZoneInfo = ZoneInfo("UTC")
+    time_zone: ZoneInfo = UTC
     time_format: str = ""
     ignore_case: bool | None = None
     patterns: Patterns = field(default_factory=Patterns)
+
+
+NOTHING_MAPPED = Mapped()
 
 
 def read_mapping(path: Path) -> Mapped:
@@ -90,7 +97,7 @@ def zone_named(name: str) -> ZoneInfo:
         raise InvalidInputError(f"There is no time zone {name!r}; use a name like Europe/Paris or UTC.") from None
 
 
-def read_sales(path: Path, mapped: Mapped = Mapped()) -> pd.DataFrame:
+def read_sales(path: Path, mapped: Mapped = NOTHING_MAPPED) -> pd.DataFrame:
     """Rows with `cleaning.steps.COLUMNS`. Raises InvalidInputError where the file or a needed column is missing."""
     table = _table(path)
     columns = _columns(table, mapped.columns, path.name)
@@ -139,7 +146,9 @@ def _table(path: Path) -> pd.DataFrame:
 
 
 def _csv(path: Path, delimiter: str, encoding: str) -> pd.DataFrame:
-    return pd.read_csv(path, sep=delimiter, dtype="str", keep_default_na=False, encoding=encoding, encoding_errors="strict")
+    return pd.read_csv(
+        path, sep=delimiter, dtype="str", keep_default_na=False, encoding=encoding, encoding_errors="strict"
+    )
 
 
 def _plain(name: object) -> str:
@@ -188,9 +197,11 @@ def _numbers(column: pd.Series) -> NDArray[np.float64]:
     if not pd.api.types.is_numeric_dtype(column):
         text = column.astype("str").str.strip()
         # 1.234,50 and 3,5 are written so where no number has a point behind its last comma.
-        if text.str.contains(",").any() and not text.str.contains(r",.*\.").any() and not text.str.contains(
-            r"^[^,]*\.\d+$"
-        ).any():
+        if (
+            text.str.contains(",").any()
+            and not text.str.contains(r",.*\.").any()
+            and not text.str.contains(r"^[^,]*\.\d+$").any()
+        ):
             text = text.str.replace(".", "").str.replace(",", ".")
         else:
             text = text.str.replace(",", "")
@@ -201,7 +212,9 @@ def _numbers(column: pd.Series) -> NDArray[np.float64]:
 def _seconds(column: pd.Series, mapped: Mapped, file: str) -> NDArray[np.float64]:
     if not pd.api.types.is_datetime64_any_dtype(column):
         numbers = pd.to_numeric(column, errors="coerce")
-        if pd.api.types.is_numeric_dtype(column) or (numbers.notna().sum() > 0.5 * max(1, (column.astype("str") != "").sum())):
+        if pd.api.types.is_numeric_dtype(column) or (
+            numbers.notna().sum() > 0.5 * max(1, (column.astype("str") != "").sum())
+        ):
             seconds = numbers.to_numpy(np.float64, na_value=np.nan)
             usual = np.nanmedian(seconds) if np.isfinite(seconds).any() else 0.0
             return np.asarray(seconds / 1000 if usual > 1e11 else seconds)

@@ -15,7 +15,7 @@ QUESTION = ("user_id:token", "item_id_list:token_seq", "timestamp_list:float_seq
 
 
 def write_items(path: Path, rows: pd.DataFrame, titles: pd.Series, *, split_at: float) -> int:
-    """Every item ever sold, by id. Price: the median of what was paid before the split, later only where it is new then."""
+    """Every item ever sold, by id. Price: the median of what was paid before the split, later for what is new."""
     first_seen = rows.groupby("item")["time"].min()
     paid = rows[rows["price"] > 0]
     prices = paid.groupby("item")["price"].median()
@@ -41,7 +41,13 @@ def write_questions(path: Path, questions: Iterable[Question]) -> int:
         path,
         QUESTION,
         (
-            (asked.user, " ".join(asked.items), " ".join(f"{time:.0f}" for time in asked.times), item, f"{asked.time:.0f}")
+            (
+                asked.user,
+                " ".join(asked.items),
+                " ".join(f"{time:.0f}" for time in asked.times),
+                item,
+                f"{asked.time:.0f}",
+            )
             for asked in questions
             for item in asked.targets
         ),

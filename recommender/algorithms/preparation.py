@@ -5,7 +5,9 @@ Dropped is only what is no purchase of an item by somebody; a number that cannot
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from recommender.algorithms.cleaning import bots as inhuman
 from recommender.algorithms.cleaning import cancellations, identifiers, outliers, titles
-from recommender.algorithms.cleaning.non_items import Patterns, non_items
+from recommender.algorithms.cleaning.non_items import NO_PATTERNS, Patterns, non_items
 from recommender.algorithms.cleaning.steps import COLUMNS, Step, step
 
 
@@ -25,9 +27,12 @@ class Choices:
     patterns: Patterns = field(default_factory=Patterns)
 
 
+BY_ITSELF = Choices()
+
+
 @dataclass(frozen=True)
 class Prepared:
-    """`rows`: all purchases, oldest first, with COLUMNS and `cancelled_at`, NaN where the customer kept something of it.
+    """`rows`: all purchases, oldest first, with COLUMNS and `cancelled_at`, NaN where something was kept of it.
 
     A purchase cancelled later was still known at the time between, so a history that ends there has to hold it;
     `kept` has those that nobody cancelled. `anonymous`: the same without a user. `titles`: item -> name.
@@ -44,40 +49,42 @@ class Prepared:
         return self.rows[self.rows["cancelled_at"].isna()]
 
 
-def prepare(raw: pd.DataFrame, choices: Choices = Choices()) -> Prepared:
+def prepare(raw: pd.DataFrame, choices: Choices = BY_ITSELF) -> Prepared:
     """raw: columns as in `cleaning.steps.COLUMNS`, in any order of rows; row numbers must differ."""
     rows = raw.loc[:, list(COLUMNS)].sort_values("row", kind="stable", ignore_index=True)
     as_named = pd.Series(rows["title"].to_numpy(), index=rows["row"].to_numpy())
     rows["title"] = _mapped(rows["title"], titles.tidy)
-    rows, ids = identifiers.one_id_per_item(rows, ignore_case=choices.ignore_case)
-    rows, missing = without_missing(rows)
-    rows, duplicates = without_duplicates(rows)
-    rows, notes = without_stock_notes(rows)
-    rows, services = without_non_items(rows, choices.patterns)
-    rows, cancelled = without_cancellations(rows)
-    rows, machines = without_bots(rows)
-    rows, prices = with_usual(rows, "price")
-    rows, quantities = with_usual(rows, "quantity")
-    rows, baskets = with_one_time_a_basket(rows)
+    steps: list[Step] = []
+    for clean in (
+        partial(identifiers.one_id_per_item, ignore_case=choices.ignore_case),
+        without_missing,
+        without_duplicates,
+        without_stock_notes,
+        partial(without_non_items, patterns=choices.patterns),
+        without_cancellations,
+        without_bots,
+        partial(with_usual, column="price"),
+        partial(with_usual, column="quantity"),
+        with_one_time_a_basket,
+    ):
+        rows, done = clean(rows)
+        steps.append(done)
     rows, names, named = with_one_name(rows, as_named)
-    is_anonymous = (rows["user"] == "").to_numpy()
-    anonymous = step(
-        "anonymous",
-        "Purchases of nobody we know: in no history, kept apart as baskets.",
-        rows,
-        dropped=is_anonymous & rows["cancelled_at"].isna().to_numpy(),
-        reasons=_same("no customer", rows),
-    )
     rows = rows.sort_values(["time", "user", "basket", "row"], kind="stable")
+    is_anonymous = (rows["user"] == "").to_numpy()
     return Prepared(
-        rows=rows[rows["user"] != ""].reset_index(drop=True),
-        anonymous=rows[rows["user"] == ""].reset_index(drop=True),
+        rows=rows[~is_anonymous].reset_index(drop=True),
+        anonymous=rows[is_anonymous].reset_index(drop=True),
         titles=names,
-        steps=(
-            ids, missing, duplicates, notes, services, cancelled, machines, prices, quantities, baskets, named, anonymous,
-        ),  # fmt: skip
+        steps=(*steps, named, _anonymous(rows, is_anonymous)),
         rows_in=len(raw),
     )
+
+
+def _anonymous(rows: pd.DataFrame, is_anonymous: NDArray[np.bool_]) -> Step:
+    words = "Purchases of nobody we know: in no history, kept apart as baskets."
+    dropped = is_anonymous & rows["cancelled_at"].isna().to_numpy()
+    return step("anonymous", words, rows, dropped=dropped, reasons=_same("no customer", rows))
 
 
 def without_missing(rows: pd.DataFrame) -> tuple[pd.DataFrame, Step]:
@@ -104,7 +111,7 @@ def without_duplicates(rows: pd.DataFrame) -> tuple[pd.DataFrame, Step]:
 
 
 def without_stock_notes(rows: pd.DataFrame) -> tuple[pd.DataFrame, Step]:
-    """Rows at no price that record what happened to stock, or what was given away. Without prices there is no telling."""
+    """Rows at no price that record what happened to stock, or what was given away. Needs prices to tell."""
     price = rows["price"].to_numpy(np.float64)
     unpaid = ~(price > 0) if bool((price > 0).any()) else np.zeros(len(rows), dtype=bool)
     nobody = (rows["user"] == "").to_numpy()
@@ -128,7 +135,7 @@ def without_stock_notes(rows: pd.DataFrame) -> tuple[pd.DataFrame, Step]:
     return rows[~is_note], step("stock_notes", words, rows, dropped=is_note, reasons=reasons)
 
 
-def without_non_items(rows: pd.DataFrame, patterns: Patterns = Patterns()) -> tuple[pd.DataFrame, Step]:
+def without_non_items(rows: pd.DataFrame, patterns: Patterns = NO_PATTERNS) -> tuple[pd.DataFrame, Step]:
     found = non_items(rows, titles.best_titles(rows), patterns)
     negative = (rows["price"] < 0).to_numpy()
     reasons = np.array([found.get(item, "") for item in rows["item"].to_numpy(dtype=object)], dtype=object)
@@ -139,8 +146,8 @@ def without_non_items(rows: pd.DataFrame, patterns: Patterns = Patterns()) -> tu
 
 
 def without_cancellations(rows: pd.DataFrame) -> tuple[pd.DataFrame, Step]:
-    """Adds `cancelled_at`; a purchase that is left in part has what is left as quantity. Purchases cancelled in full stay
-    in the rows and count as dropped."""
+    """Adds `cancelled_at`; a purchase that is left in part has what is left as quantity. Purchases cancelled in full
+    stay in the rows and count as dropped."""
     is_cancellation = cancellations.are_cancellations(rows)
     matched = cancellations.match(rows, is_cancellation)
     in_full = ~np.isnan(matched.cancelled_at)
@@ -157,9 +164,7 @@ def without_cancellations(rows: pd.DataFrame) -> tuple[pd.DataFrame, Step]:
     )
     n_unmatched = int((matched.unmatched > 0).sum())
     words = f"Cancellations and what they cancelled; {n_unmatched:,} found no purchase, or not enough, to take from."
-    done = step(
-        "cancellations", words, rows, dropped=is_cancellation | in_full, changed=in_part, reasons=reasons
-    )
+    done = step("cancellations", words, rows, dropped=is_cancellation | in_full, changed=in_part, reasons=reasons)
     quantity = np.where(in_full, rows["quantity"].to_numpy(np.float64), matched.remaining)
     after = rows.assign(quantity=quantity, cancelled_at=matched.cancelled_at)
     return after[~is_cancellation], done
@@ -185,7 +190,9 @@ def with_usual(rows: pd.DataFrame, column: str) -> tuple[pd.DataFrame, Step]:
     reasons = np.full(len(rows), "", dtype=object)
     for at in np.flatnonzero(changed):
         reasons[at] = f"{column} {was[at]:g} is {became[at]:.4g} now"
-    return rows.assign(**{column: became}), step(f"{column}s", words, rows, changed=changed, reasons=reasons)
+    return rows.assign(**{column: became}), step(
+        "prices" if column == "price" else "quantities", words, rows, changed=changed, reasons=reasons
+    )
 
 
 def with_one_time_a_basket(rows: pd.DataFrame) -> tuple[pd.DataFrame, Step]:
@@ -218,8 +225,8 @@ def with_one_name(rows: pd.DataFrame, as_named: pd.Series) -> tuple[pd.DataFrame
     return after, best, step("titles", words, rows.assign(title=was), changed=changed, reasons=reasons)
 
 
-def _mapped(texts: pd.Series, change: object) -> pd.Series:
-    became = {text: change(str(text)) for text in texts.unique()}  # type: ignore[operator]
+def _mapped(texts: pd.Series, change: Callable[[str], str]) -> pd.Series:
+    became = {text: change(str(text)) for text in texts.unique()}
     return texts.map(became).astype("str")
 
 

@@ -1,7 +1,7 @@
 """Purchases split by time into what may be learned from and what must be foretold. Pure.
 
-Never at random: a row drawn at random lets the future explain the past. What was cancelled counts as known only from the
-moment of its cancellation.
+Never at random: a row drawn at random lets the future explain the past. What was cancelled counts as known only from
+the moment of its cancellation.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Split:
-    """`train`: known before valid_at; `train_for_test`: known before split_at; valid asks between the two, test after."""
+    """`train`: known before valid_at; `train_for_test`: known before split_at; valid asks between them, test after."""
 
     valid_at: float
     split_at: float

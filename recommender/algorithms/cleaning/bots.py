@@ -12,7 +12,8 @@ SIGMA = 1.4826
 
 def bots(rows: pd.DataFrame) -> dict[str, str]:
     """User -> why: on some day more than 500 different moments of action, and ten robust standard deviations above
-    the log of what users do on their busiest day. A basket is one moment, however long. Rows without a user are nobody's.
+    the log of what users do on their busiest day. A basket is one moment, however long. Rows without a user are
+    nobody's.
 
     Leaving these out and asking again finds nothing new.
     """

@@ -25,11 +25,13 @@ class Matched:
 
 
 def are_cancellations(rows: pd.DataFrame) -> NDArray[np.bool_]:
-    """Rows with a quantity below zero, and rows of a basket "C" + number where nine in ten baskets are plain numbers."""
+    """Rows with a quantity below zero, and rows of a basket "C" + number where baskets are numbers."""
     negative = (rows["quantity"] < 0).to_numpy()
     baskets = [str(basket) for basket in rows["basket"].unique()]
     known = [basket for basket in baskets if basket]
-    if not known or sum(basket.isdecimal() or bool(_PREFIXED.fullmatch(basket)) for basket in known) < NUMBERED * len(known):
+    if not known or sum(basket.isdecimal() or bool(_PREFIXED.fullmatch(basket)) for basket in known) < NUMBERED * len(
+        known
+    ):
         return np.asarray(negative)
     marked = {basket for basket in known if basket[:1] in "Cc" and _PREFIXED.fullmatch(basket)}
     plain = sum(basket.isdecimal() for basket in known)

@@ -28,7 +28,9 @@ def one_id_per_item(rows: pd.DataFrame, *, ignore_case: bool | None = None) -> t
         spellings = _each_once(spellings, prevailing_case(spellings))
     became = spellings.to_numpy(dtype=object)
     changed = written != became
-    reasons = np.array([f"{old} is written {new}" if new != old else "" for old, new in zip(written, became, strict=True)])
+    reasons = np.array(
+        [f"{old} is written {new}" if new != old else "" for old, new in zip(written, became, strict=True)]
+    )
     done = step("ids", WORDS, rows, changed=changed, reasons=reasons.astype(object))
     return rows.assign(item=spellings), done
 
@@ -36,10 +38,12 @@ def one_id_per_item(rows: pd.DataFrame, *, ignore_case: bool | None = None) -> t
 def case_means_nothing(items: pd.Series, titles: pd.Series) -> bool:
     """Whether ids that differ only by case are one item: at least half of such groups share a name.
 
-    Ids such as those of videos do mean their case; their spellings then have different names, and stay apart. Where there
-    is no such group, or no names to compare, nothing is joined.
+    Ids such as those of videos do mean their case; their spellings then have different names, and stay apart. Where
+    there is no such group, or no names to compare, nothing is joined.
     """
-    pairs = pd.DataFrame({"item": items.to_numpy(dtype=object), "title": titles.to_numpy(dtype=object)}).drop_duplicates()
+    pairs = pd.DataFrame(
+        {"item": items.to_numpy(dtype=object), "title": titles.to_numpy(dtype=object)}
+    ).drop_duplicates()
     pairs["folded"] = _each_once(pairs["item"], str.upper)
     spellings = pairs.groupby("folded")["item"].transform("nunique")
     pairs = pairs[spellings > 1].copy()

@@ -22,7 +22,8 @@ ENOUGH_SIGNS = 2
 # A title that is nothing but this is no item. Written so that Python and PostgreSQL read them alike.
 CERTAIN = (
     r"postage|dotcom postage|postage and packing|postage & packing|p&p|shipping|shipping costs?|shipping fee|carriage|"
-    r"delivery|delivery charge|delivery fee|freight|bank charges?|(amazon|ebay|paypal|card|service|handling) (fee|charge)s?|"
+    r"delivery|delivery charge|delivery fee|freight|bank charges?|"
+    r"(amazon|ebay|paypal|card|service|handling) (fee|charge)s?|"
     r"discount|rebate|surcharge|gift (card|voucher|certificate)s?|e-?voucher|store credit|adjust bad debt|"
     r"(this is a )?test (product|item|row|article)|versandkosten|porto|gutschein|frais de port|livraison|"
     r"gastos de env[ií]o|运费|邮费|优惠券|礼品卡"
@@ -30,7 +31,8 @@ CERTAIN = (
 # A title with one of these words may be no item; a second sign must agree.
 LIKELY = (
     r"postage|shipping|carriage|delivery|freight|bank charges|fee|fees|charge|charges|discount|rebate|surcharge|coupon|"
-    r"voucher|vouchers|gift card|gift certificate|manual|adjust|adjustment|bad debt|sample|samples|test|deposit|donation|"
+    r"voucher|vouchers|gift card|gift certificate|manual|adjust|adjustment|bad debt|sample|samples|test|"
+    r"deposit|donation|"
     r"commission|credit note|insurance|tax|vat|tip|miscellaneous|misc|versand|porto|gutschein|rabatt|livraison"
 )
 _CERTAIN = re.compile(rf"({CERTAIN})\W*", re.IGNORECASE)
@@ -39,11 +41,14 @@ _LIKELY = re.compile(rf"\b({LIKELY})\b", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Patterns:
-    """Regular expressions of a shop's own, matched anywhere and without regard to case. `keep_ids` are never left out."""
+    """Regular expressions of a shop's own, found anywhere, whatever the case. `keep_ids` are never left out."""
 
     ids: tuple[str, ...] = ()
     titles: tuple[str, ...] = ()
     keep_ids: tuple[str, ...] = ()
+
+
+NO_PATTERNS = Patterns()
 
 
 def shape(item: str) -> str:
@@ -51,7 +56,7 @@ def shape(item: str) -> str:
     return re.sub(r"[^\W\d_]+", "A", re.sub(r"\d+", "9", item))
 
 
-def non_items(rows: pd.DataFrame, titles: pd.Series, patterns: Patterns = Patterns()) -> dict[str, str]:
+def non_items(rows: pd.DataFrame, titles: pd.Series, patterns: Patterns = NO_PATTERNS) -> dict[str, str]:
     """Item -> why it is none. titles: by item. Leaving these out and asking again finds nothing new."""
     if rows.empty:
         return {}
@@ -89,7 +94,9 @@ def _signs(rows: pd.DataFrame, titles: pd.Series, patterns: Patterns) -> dict[st
             signs[item] = (-ENOUGH_SIGNS, [])
             continue
         told: list[tuple[int, str]] = []
-        if reason := next((reason for pattern, text, reason in own if pattern.search(item if text == "id" else title)), ""):
+        if reason := next(
+            (reason for pattern, text, reason in own if pattern.search(item if text == "id" else title)), ""
+        ):
             told.append((ENOUGH_SIGNS, reason))
         if _CERTAIN.fullmatch(title.strip()):
             told.append((ENOUGH_SIGNS, f"the name {title!r} is no item's"))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 FAR = 6.0  # robust standard deviations
 SIGMA = 1.4826  # of a normal distribution, from its median absolute deviation
-PRICE_FLOOR = float(np.log(1.5))  # a limit is never nearer than 1.5 ** 6 = 11 times
+PRICE_FLOOR = float(np.log(1.75))  # a limit is never nearer than 1.75 ** 6 = 29 times
 QUANTITY_FLOOR = float(np.log(2.0))  # never nearer than 2 ** 6 = 64 times
 ENOUGH_ROWS = 5
 
@@ -20,7 +20,7 @@ ENOUGH_ROWS = 5
 def limits(
     logs: NDArray[np.float64], groups: NDArray[np.int64], *, floor: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(lowest, highest) usual log for each entry: its group's median -+ 6 sigma; infinite where a group is below 5 rows."""
+    """(lowest, highest) usual log for each entry: its group's median -+ 6 sigma; infinite below 5 rows."""
     values = pd.Series(logs)
     by_group = values.groupby(groups)
     middle = by_group.transform("median")

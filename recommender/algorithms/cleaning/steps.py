@@ -1,8 +1,8 @@
 """What a step of preparation did: how many rows it left out or changed, and a few of them with the reason. Pure.
 
-Rows are a DataFrame with the columns of COLUMNS: `row` is the number in the file (1 is the first row of data), `time` is
-seconds since 1970 (NaN where unreadable), `quantity` is negative where something comes back, `price` is NaN where a file
-has none, and text that is missing is "".
+Rows are a DataFrame with the columns of COLUMNS: `row` is the number in the file (1 is the first row of data), `time`
+is seconds since 1970 (NaN where unreadable), `quantity` is negative where something comes back, `price` is NaN where a
+file has none, and text that is missing is "".
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def empty_rows() -> pd.DataFrame:
     )
 
 
-def shown(rows: pd.DataFrame, is_offending: NDArray[np.bool_], reasons: NDArray[np.object_]) -> tuple[OffendingRow, ...]:
+def shown(
+    rows: pd.DataFrame, is_offending: NDArray[np.bool_], reasons: NDArray[np.object_]
+) -> tuple[OffendingRow, ...]:
     """The first offending rows. `reasons` has one entry a row of `rows`."""
     places = np.flatnonzero(is_offending)
     numbers = rows["row"].to_numpy()[places]

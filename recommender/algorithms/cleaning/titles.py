@@ -12,18 +12,21 @@ HALF_LIFE_DAYS = 90.0
 UPPER_SHOP = 0.9
 
 # What people write where a name belongs when stock is counted. A title is a note only if all its words are of these.
-NOTE_WORDS = frozenset(
-    """adjusted adjustment amended amendment cant checked coded coding counted cracked crushed damaged damage damages
-    damges damp destroyed dirty discoloured donated error faulty found incorrect invc invcing lost mailout missing missings
-    mixed mouldy rotting rust rusted rusty short smashed sold thrown torn uneven unsaleable unsellable unknown update wet
-    wrong wrongly""".split()
+_NOTES = (
+    "adjusted adjustment amended amendment cant checked coded coding counted cracked crushed damage damaged "
+    "damages damges damp destroyed dirty discoloured donated error faulty found incorrect invc invcing lost "
+    "mailout missing missings mixed mouldy rotting rust rusted rusty short smashed sold thrown torn uneven "
+    "unknown unsaleable unsellable update wet wrong wrongly"
 )
-FILLER_WORDS = frozenset(
-    """a about again also all amazon an and another as at away bad barcode bit bits but by check code come connections
-    correct count credit ctn debt display dotcom ebay entry etc find fixed for from given gone had in invoice is it items my
-    no non not of off on online or out parts pcs pieces previous qnty qty quantity return returned returns sales set sets
-    show size so some stands stock taken that the them this to unit units up used was water were when with zips""".split()
+_FILLERS = (
+    "a about again all also amazon an and another as at away bad barcode bit bits but by check code come "
+    "connections correct count credit ctn debt display dotcom ebay entry etc find fixed for from given gone had "
+    "in invoice is it items my no non not of off on online or out parts pcs pieces previous qnty qty quantity "
+    "return returned returns sales set sets show size so some stands stock taken that the them this to unit units "
+    "up used was water were when with zips"
 )
+NOTE_WORDS = frozenset(_NOTES.split())
+FILLER_WORDS = frozenset(_FILLERS.split())
 _WORD = re.compile(r"[^\W\d_]+")
 _LETTER = re.compile(r"[^\W\d_]")
 
@@ -34,13 +37,15 @@ def tidy(title: str) -> str:
 
 
 def is_note(title: str) -> bool:
-    """Whether a title says what happened to stock instead of naming an item: "damaged", "?", "lost in space"."""
+    """Whether a title says what happened to stock instead of naming an item: "damaged", "?", "wet and rotting"."""
     words = [word.lower() for word in _WORD.findall(title)]
     if not words:
         return bool(title.strip())
     if len("".join(words)) < 2:
         return True
-    return any(word in NOTE_WORDS for word in words) and all(word in NOTE_WORDS or word in FILLER_WORDS for word in words)
+    return any(word in NOTE_WORDS for word in words) and all(
+        word in NOTE_WORDS or word in FILLER_WORDS for word in words
+    )
 
 
 def writes_upper_case(titles: pd.Series) -> bool:
