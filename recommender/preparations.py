@@ -53,6 +53,10 @@ def prepare_file(
             "Choose another --split-at."
         )
     halves = split(prepared.rows, split_at=split_s, valid_at=None if valid_days is None else split_s - valid_days * DAY)
+    if halves.train.empty:
+        raise InvalidInputError(
+            f"Nothing lies before the validation, which begins {moment(halves.valid_at)}; choose fewer --valid-days."
+        )
     report = _report(path.name, prepared, halves)
     on_step("writing")
     files = _write(out, name or path.stem, prepared, halves)

@@ -27,7 +27,7 @@ USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
         "parentasin",
     ),
     "title": ("title", "description", "productname", "itemname", "name", "productdescription", "itemtitle"),
-    "quantity": ("quantity", "qty", "amount", "pieces", "units", "value"),
+    "quantity": ("quantity", "qty", "pieces", "units", "value"),
     "price": ("price", "unitprice", "itemprice", "priceperunit"),
     "time": (
         "occurredat", "time", "timestamp", "invoicedate", "date", "datetime", "orderdate", "purchasedate", "createdat",
@@ -43,6 +43,7 @@ NEEDED = ("user", "item", "time")
 COMES_BACK = frozenset({"refund", "return", "returned", "cancel", "cancelled", "canceled", "cancellation"})
 KEYS = ("columns", "time_zone", "time_format", "ignore_case", "non_item_ids", "non_item_titles", "keep_ids")
 UTC = ZoneInfo("UTC")
+MOST_UNREADABLE = 0.5
 DELIMITERS = (",", "\t", ";", "|")
 
 
@@ -108,6 +109,11 @@ def read_sales(path: Path, mapped: Mapped = NOTHING_MAPPED) -> pd.DataFrame:
     rows["quantity"] = _numbers(table[columns["quantity"]]) if "quantity" in columns else np.ones(n)
     rows["price"] = _numbers(table[columns["price"]]) if "price" in columns else np.full(n, np.nan)
     rows["time"] = _seconds(table[columns["time"]], mapped, path.name)
+    if n and np.isnan(rows["time"]).mean() > MOST_UNREADABLE:
+        raise InvalidInputError(
+            f"Most times in the column {columns['time']!r} of {path.name} cannot be read, like "
+            f"{str(table[columns['time']].iloc[0])[:40]!r}; name time_format, or another column, in a mapping file."
+        )
     if "type" in columns:
         comes_back = _texts_of(table[columns["type"]]).str.lower().isin(COMES_BACK).to_numpy()
         rows["quantity"] = np.where(comes_back, -rows["quantity"].abs(), rows["quantity"])
@@ -147,7 +153,13 @@ def _table(path: Path) -> pd.DataFrame:
 
 def _csv(path: Path, delimiter: str, encoding: str) -> pd.DataFrame:
     return pd.read_csv(
-        path, sep=delimiter, dtype="str", keep_default_na=False, encoding=encoding, encoding_errors="strict"
+        path,
+        sep=delimiter,
+        dtype="str",
+        index_col=False,
+        keep_default_na=False,
+        encoding=encoding,
+        encoding_errors="strict",
     )
 
 

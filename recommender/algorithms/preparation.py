@@ -103,10 +103,8 @@ def without_missing(rows: pd.DataFrame) -> tuple[pd.DataFrame, Step]:
 def without_duplicates(rows: pd.DataFrame) -> tuple[pd.DataFrame, Step]:
     """The first of rows alike in everything but their number."""
     alike = rows.duplicated([column for column in COLUMNS if column != "row"]).to_numpy()
-    done = step(
-        "duplicates", "Rows that say word for word what an earlier row says.", rows, dropped=alike,
-        reasons=_same("the same as an earlier row", rows),
-    )  # fmt: skip
+    words = "Rows that say word for word what an earlier row says."
+    done = step("duplicates", words, rows, dropped=alike, reasons=_same("the same as an earlier row", rows))
     return rows[~alike], done
 
 
@@ -204,10 +202,9 @@ def with_one_time_a_basket(rows: pd.DataFrame) -> tuple[pd.DataFrame, Step]:
         basket[at] = f"at-{time[at]:.0f}"
     after = rows.assign(basket=pd.Series(basket, index=rows.index, dtype="str"))
     after["time"] = after.groupby(["user", "basket"])["time"].transform("min") if len(after) else after["time"]
-    done = step(
-        "times", "Rows of one basket at several times get its first.", rows,
-        changed=after["time"].to_numpy() != time, reasons=_same("its basket began earlier", rows),
-    )  # fmt: skip
+    changed = (after["time"].to_numpy() != time) & rows["cancelled_at"].isna().to_numpy()
+    words = "Rows of one basket at several times get its first."
+    done = step("times", words, rows, changed=changed, reasons=_same("its basket began earlier", rows))
     return after, done
 
 
