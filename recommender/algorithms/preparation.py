@@ -67,8 +67,8 @@ def prepare(raw: pd.DataFrame, choices: Choices = BY_ITSELF) -> Prepared:
         partial(with_usual, column="quantity"),
         with_one_time_a_basket,
     ):
-        rows, done = clean(rows)
-        steps.append(done)
+        rows, *done = clean(rows)
+        steps += done
     rows, names, named = with_one_name(rows, as_named)
     rows = rows.sort_values(["time", "user", "basket", "row"], kind="stable")
     is_anonymous = (rows["user"] == "").to_numpy()
@@ -143,29 +143,32 @@ def without_non_items(rows: pd.DataFrame, patterns: Patterns = NO_PATTERNS) -> t
     return rows[~is_none], step("non_items", words, rows, dropped=is_none, reasons=reasons)
 
 
-def without_cancellations(rows: pd.DataFrame) -> tuple[pd.DataFrame, Step]:
+def without_cancellations(rows: pd.DataFrame) -> tuple[pd.DataFrame, Step, Step]:
     """Adds `cancelled_at`; a purchase that is left in part has what is left as quantity. Purchases cancelled in full
     stay in the rows and count as dropped."""
     is_cancellation = cancellations.are_cancellations(rows)
     matched = cancellations.match(rows, is_cancellation)
     in_full = ~np.isnan(matched.cancelled_at)
     in_part = ~is_cancellation & ~in_full & (matched.remaining < np.abs(rows["quantity"].to_numpy(np.float64)))
+    lacks = is_cancellation & (matched.unmatched > 0)
     reasons = _first_reason(
         rows,
         [
-            (is_cancellation & (matched.unmatched == 0), "a cancellation, taken from earlier purchases"),
-            (is_cancellation & (rows["user"] == "").to_numpy(), "a cancellation without a customer"),
-            (is_cancellation, "a cancellation with no, or not enough, earlier purchases in the file"),
+            (lacks & (rows["user"] == "").to_numpy(), "a cancellation without a customer"),
+            (lacks, "a cancellation with no, or not enough, earlier purchases in the file"),
+            (is_cancellation, "a cancellation, taken from earlier purchases"),
             (in_full, "a purchase that was cancelled"),
             (in_part, "a purchase cancelled in part"),
         ],
     )
-    n_unmatched = int((matched.unmatched > 0).sum())
-    words = f"Cancellations and what they cancelled; {n_unmatched:,} found no purchase, or not enough, to take from."
-    done = step("cancellations", words, rows, dropped=is_cancellation | in_full, changed=in_part, reasons=reasons)
+    words = "Cancellations, and the purchases they took back."
+    taken = (is_cancellation & ~lacks) | in_full
+    done = step("cancellations", words, rows, dropped=taken, changed=in_part, reasons=reasons)
+    words = "Cancellations that found no earlier purchase, or not enough, to take from."
+    without = step("unmatched", words, rows, dropped=lacks, reasons=reasons)
     quantity = np.where(in_full, rows["quantity"].to_numpy(np.float64), matched.remaining)
     after = rows.assign(quantity=quantity, cancelled_at=matched.cancelled_at)
-    return after[~is_cancellation], done
+    return after[~is_cancellation], done, without
 
 
 def without_bots(rows: pd.DataFrame) -> tuple[pd.DataFrame, Step]:

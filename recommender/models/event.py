@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from django.db import connection, models
-from django.db.models import Count, F, Q, Window
+from django.db.models import Count, F, Min, Q, Window
 from django.db.models.functions import RowNumber, TruncDay, TruncWeek
 from django.utils.translation import gettext_lazy
 
@@ -132,6 +132,23 @@ class EventQuerySet(models.QuerySet["Event"]):
     def behind(self, user: EndUser) -> int:
         """How many of the user's events the interest vectors do not know yet."""
         return self.filter(user=user, id__gt=user.interests_event_id or 0).count()
+
+    def of_hidden_items(self) -> EventQuerySet:
+        return self.filter(item__is_hidden=True)
+
+    def repeated(self) -> EventQuerySet:
+        """One event for each (user, item, type, time, basket, value) that is stored more than once; adds `copies`."""
+        alike = ("user", "item", "type", "occurred_at", "basket", "value")
+        return self.order_by().values(*alike).annotate(copies=Count("pk"), pk=Min("pk")).filter(copies__gt=1)
+
+    def moments_a_day(self, *, more_than: int) -> list[tuple[str, datetime, int]]:
+        """(user's external id, day, different times of events) where there are more than so many, most first.
+
+        Events of one basket share its time, so that a long order is one moment. Impressions are not the user's doing.
+        """
+        by_day = self.telling().annotate(day=TruncDay("occurred_at", tzinfo=UTC)).order_by()
+        counted = by_day.values_list("user__external_id", "day").annotate(moments=Count("occurred_at", distinct=True))
+        return list(counted.filter(moments__gt=more_than).order_by("-moments", "user__external_id", "day"))
 
     def newest_time(self) -> datetime | None:
         """When the newest event happened: what "recently" is measured from, so that old data is not all stale."""

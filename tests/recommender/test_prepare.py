@@ -92,6 +92,7 @@ def test_the_report_counts_each_step_and_is_kept_for_the_page(tmp_path):
         "stock_notes": (1, 0),
         "non_items": (1, 0),
         "cancellations": (2, 0),
+        "unmatched": (0, 0),
         "bots": (0, 0),
         "prices": (0, 0),
         "quantities": (0, 0),

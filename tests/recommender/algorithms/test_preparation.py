@@ -34,7 +34,8 @@ def test_each_step_counts_its_rows_and_names_them():
         "duplicates": (1, 0),
         "stock_notes": (2, 0),
         "non_items": (1, 0),
-        "cancellations": (3, 0),
+        "cancellations": (2, 0),
+        "unmatched": (1, 0),
         "anonymous": (1, 0),
     }
     assert (prepared.rows_in, len(prepared.kept), len(prepared.anonymous)) == (70, 60, 1)
