@@ -14,6 +14,13 @@ REPORTS = 10
 COLUMNS = ("user", "item", "title", "type", "quantity", "price", "time", "basket")
 
 # Sentences of preparation that are shown here, for the translators to find.
+gettext_noop("Rows that are no event: what is missing or cannot be right is said with each.")
+gettext_noop("Rows that were stored before, or stand twice in the file: stored once.")
+gettext_noop("Unknown ids of items that the catalog has in another case or with other spaces.")
+gettext_noop("Quantities below zero: a refund of that quantity.")
+gettext_noop("Refunds without an earlier purchase, or of more than was bought; stored nevertheless.")
+gettext_noop("Items whose names look like postage, vouchers or fees; stored, hide them if nobody should see them.")
+gettext_noop("Till rows and products that the demo leaves out; each with its reason.")
 gettext_noop("Ids of items written in several ways become one.")
 gettext_noop("Rows without item, time or quantity.")
 gettext_noop("Rows that say word for word what an earlier row says.")
@@ -30,11 +37,12 @@ gettext_noop("Purchases of nobody we know: in no history, kept apart as baskets.
 
 
 TITLES = {
+    "rejected": gettext_noop("Rejected"),
     "ids": gettext_noop("Ids"),
     "missing": gettext_noop("Missing values"),
     "duplicates": gettext_noop("Duplicates"),
     "stock_notes": gettext_noop("Notes about stock"),
-    "non_items": gettext_noop("No items"),
+    "non_items": gettext_noop("Not items"),
     "cancellations": gettext_noop("Cancellations"),
     "unmatched": gettext_noop("Cancellations of nothing"),
     "bots": gettext_noop("Bots"),

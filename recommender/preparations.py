@@ -10,14 +10,12 @@ from pathlib import Path
 import pandas as pd
 import structlog
 
-from recommender.algorithms.cleaning.steps import Step, moment
+from recommender.algorithms.cleaning.steps import moment
 from recommender.algorithms.preparation import Choices, Prepared, prepare
 from recommender.algorithms.splitting import DAY, Split, split
-from recommender.models import PreparationReport
 from recommender.raw_sales import NOTHING_MAPPED, Mapped, read_sales, seconds_of
 from recommender.recbole_files import write_events, write_items, write_questions
 from recsite.operations.errors import InvalidInputError
-from recsite.operations.models import Job
 
 log = structlog.get_logger(__name__)
 
@@ -64,14 +62,6 @@ def prepare_file(
     target.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     log.info("file_prepared", rows_in=prepared.rows_in, rows_out=len(prepared.kept), test=len(halves.test))
     return Written(report=report, prepared=prepared, files=(*files, target))
-
-
-def keep_report(
-    source: str, *, rows_in: int, rows_out: int, steps: tuple[Step, ...], job: Job | None = None
-) -> PreparationReport:
-    return PreparationReport.objects.create(
-        source=source[:200], rows_in=rows_in, rows_out=rows_out, steps=[asdict(step) for step in steps], job=job
-    )
 
 
 def _write(out: Path, name: str, prepared: Prepared, halves: Split) -> tuple[Path, ...]:

@@ -11,8 +11,8 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from catalog.models import Item
-from recommender.algorithms.cleaning.bots import MOST_A_DAY
-from recommender.algorithms.cleaning.non_items import CERTAIN
+from recommender.algorithms.cleaning.rates import MOST_A_DAY
+from recommender.algorithms.cleaning.service_words import CERTAIN
 from recommender.models import Event
 from recommender.models.event import EventQuerySet
 from recsite.operations.templatetags.console import calendar_day

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from recommender.algorithms.cleaning import bots as inhuman
 from recommender.algorithms.cleaning import cancellations, identifiers, outliers, titles
 from recommender.algorithms.cleaning.non_items import NO_PATTERNS, Patterns, non_items
-from recommender.algorithms.cleaning.steps import COLUMNS, Step, step
+from recommender.algorithms.cleaning.report import Step
+from recommender.algorithms.cleaning.steps import COLUMNS, step
 
 
 @dataclass(frozen=True)

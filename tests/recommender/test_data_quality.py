@@ -7,10 +7,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from recommender.algorithms.cleaning import bots
-from recommender.algorithms.cleaning.steps import OffendingRow, Step
+from recommender.algorithms.cleaning.report import OffendingRow, Step
 from recommender.models import PreparationReport
-from recommender.preparations import keep_report
+from recommender.preparation_reports import keep_report
 from recommender.stored_checks import Check, stored_checks
 from tests.factories import EndUserFactory, EventFactory, ItemFactory, axis
 from tests.pages import assert_guarded, queries_of, staff_client, text_of
@@ -134,4 +133,3 @@ def test_a_user_with_more_moments_a_day_than_a_person_can_is_named(monkeypatch) 
     assert (found.failing, found.total) == (1, 2)
     assert found.examples[0].text == "bot"
     assert found.examples[0].note.startswith("4 actions on ")
-    assert bots.MOST_A_DAY == 500

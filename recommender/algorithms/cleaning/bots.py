@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-MOST_A_DAY = 500
+from recommender.algorithms.cleaning.rates import MOST_A_DAY
+
 FAR = 10.0
 SIGMA = 1.4826
 

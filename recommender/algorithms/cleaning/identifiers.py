@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from recommender.algorithms.cleaning.steps import Step, step
+from recommender.algorithms.cleaning.report import Step
+from recommender.algorithms.cleaning.steps import step
 from recommender.algorithms.cleaning.titles import tidy
 
 WORDS = "Ids of items written in several ways become one."

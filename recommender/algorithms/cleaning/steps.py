@@ -7,34 +7,16 @@ file has none, and text that is missing is "".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recommender.algorithms.cleaning.report import ROWS_SHOWN, OffendingRow, Step
+
 COLUMNS = ("row", "user", "item", "title", "quantity", "price", "time", "basket")
 TEXTS = ("user", "item", "title", "basket")
-ROWS_SHOWN = 20
-
-
-@dataclass(frozen=True)
-class OffendingRow:
-    row: int
-    values: dict[str, str | float | None]
-    reason: str
-
-
-@dataclass(frozen=True)
-class Step:
-    """`words` says in one plain sentence what the step is about; `rows` are the first ROWS_SHOWN by row number."""
-
-    step: str
-    words: str
-    dropped: int = 0
-    changed: int = 0
-    rows: tuple[OffendingRow, ...] = ()
 
 
 def empty_rows() -> pd.DataFrame:

@@ -10,8 +10,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from recommender.algorithms.cleaning.steps import Step
-from recommender.preparations import keep_report, prepare_file
+from recommender.algorithms.cleaning.report import Step
+from recommender.preparation_reports import keep_report
+from recommender.preparations import prepare_file
 from recommender.raw_sales import Mapped, read_mapping, zone_named
 from recsite.operations.errors import RecsiteError
 

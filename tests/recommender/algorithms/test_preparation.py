@@ -5,7 +5,8 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender.algorithms.cleaning.steps import COLUMNS, ROWS_SHOWN
+from recommender.algorithms.cleaning.report import ROWS_SHOWN
+from recommender.algorithms.cleaning.steps import COLUMNS
 from recommender.algorithms.preparation import Prepared, prepare
 from tests.recommender.sales import DAY, sale, sales, shop
 
