@@ -1,13 +1,25 @@
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recommender.algorithms.cleaning.identifiers import one_id_per_item
 from recommender.algorithms.cleaning.report import ROWS_SHOWN
 from recommender.algorithms.cleaning.steps import COLUMNS
-from recommender.algorithms.preparation import Prepared, prepare
+from recommender.algorithms.preparation import (
+    Prepared,
+    prepare,
+    with_one_time_a_basket,
+    with_usual,
+    without_cancellations,
+    without_duplicates,
+    without_missing,
+)
 from tests.recommender.sales import DAY, sale, sales, shop
 
 
@@ -149,10 +161,29 @@ def test_every_row_is_accounted_for_and_no_kept_row_is_a_cancellation(rows):
     assert np.isfinite(prepared.kept["time"]).all()
 
 
-@settings(max_examples=60, deadline=None)
-@given(any_sales)
-def test_cleaning_what_is_clean_changes_nothing(rows):
-    once = prepare(rows)
+@pytest.mark.parametrize(
+    "clean",
+    [
+        one_id_per_item,
+        without_missing,
+        without_duplicates,
+        lambda rows: without_cancellations(without_missing(rows)[0])[:2],
+        partial(with_usual, column="price"),
+        partial(with_usual, column="quantity"),
+        lambda rows: with_one_time_a_basket(without_missing(rows)[0]),
+    ],
+    ids=["ids", "missing", "duplicates", "cancellations", "prices", "quantities", "times"],
+)
+@settings(max_examples=30, deadline=None)
+@given(rows=any_sales)
+def test_a_step_leaves_alone_what_it_has_cleaned(clean, rows):
+    once, _ = clean(rows)
+    again, done = clean(once)
+    assert plain(again.loc[:, list(COLUMNS)]) == plain(once.loc[:, list(COLUMNS)])
+    assert done.changed == 0
+
+
+def test_cleaning_a_clean_shop_changes_nothing():
+    once = prepare(sales(*shop(), sale("POST", title="POSTAGE"), sale("1003A", title="damaged", price=0.0, user="")))
     again = prepare(once.kept.loc[:, list(COLUMNS)])
-    assert plain(again.kept) == plain(once.kept)
-    assert counts(again) == {}
+    assert (plain(again.kept), counts(again)) == (plain(once.kept), {})
