@@ -118,8 +118,8 @@ def _event_checks() -> Iterator[Check]:
     recent = Event.objects.filter(occurred_at__gt=newest - timedelta(days=RECENT_DAYS), occurred_at__lte=now)
     n_recent, unit = recent.count(), gettext("events of 30 days")
     repeated = recent.repeated()
-    n_repeated = sum(copies - 1 for copies in repeated.values_list("copies", flat=True))
-    firsts = [row["pk"] for row in repeated.order_by("-copies", "pk")[:EXAMPLES]]
+    n_repeated = sum(copies - 1 for copies, _ in repeated)
+    firsts = [first for _, first in repeated[:EXAMPLES]]
     yield Check(
         key="repeated",
         title=gettext("Each event is stored once"),

@@ -136,10 +136,11 @@ class EventQuerySet(models.QuerySet["Event"]):
     def of_hidden_items(self) -> EventQuerySet:
         return self.filter(item__is_hidden=True)
 
-    def repeated(self) -> EventQuerySet:
-        """One event for each (user, item, type, time, basket, value) that is stored more than once; adds `copies`."""
+    def repeated(self) -> list[tuple[int, int]]:
+        """(copies, id of the first) of events alike in user, item, type, time, basket and value; most first."""
         alike = ("user", "item", "type", "occurred_at", "basket", "value")
-        return self.order_by().values(*alike).annotate(copies=Count("pk"), pk=Min("pk")).filter(copies__gt=1)
+        counted = self.order_by().values(*alike).annotate(copies=Count("pk"), first=Min("pk")).filter(copies__gt=1)
+        return list(counted.order_by("-copies", "first").values_list("copies", "first"))
 
     def moments_a_day(self, *, more_than: int) -> list[tuple[str, datetime, int]]:
         """(user's external id, day, different times of events) where there are more than so many, most first.

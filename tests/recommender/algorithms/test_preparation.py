@@ -170,7 +170,7 @@ def test_every_row_is_accounted_for_and_no_kept_row_is_a_cancellation(rows):
         lambda rows: without_cancellations(without_missing(rows)[0])[:2],
         partial(with_usual, column="price"),
         partial(with_usual, column="quantity"),
-        lambda rows: with_one_time_a_basket(without_missing(rows)[0]),
+        lambda rows: with_one_time_a_basket(without_cancellations(without_missing(rows)[0])[0]),
     ],
     ids=["ids", "missing", "duplicates", "cancellations", "prices", "quantities", "times"],
 )
