@@ -17,9 +17,12 @@ from catalog.item_rows import UnreadableRow
 from catalog.items import upsert_items
 from catalog.models import Item
 from recommender import tasks
+from recommender.algorithms.cleaning.report import Step
+from recommender.event_cleaning import EventCleaning, Payload
 from recommender.event_feeds import Row
 from recommender.event_feeds.fields import TYPE_NAMES
 from recommender.events import Rejection, record_events
+from recommender.preparation_reports import keep_report
 from recsite.operations import jobs
 from recsite.operations.models import Job
 
@@ -35,12 +38,14 @@ class ImportOptions:
 
     default_type: for rows that name none. type_names: the file's types -> ours, before the names we know.
     time_zone: of times without one; without it such rows are rejected. create_items: an item for each unknown id.
+    match_ids: an unknown id that the catalog has in another case, or with other spaces, is taken for that item.
     """
 
     default_type: str = "view"
     type_names: Mapping[str, str] = field(default_factory=dict)
     time_zone: ZoneInfo | None = None
     create_items: bool = False
+    match_ids: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,21 +60,32 @@ class ImportReport:
     unknown_items: tuple[tuple[str, int], ...]
     unknown_item_ids: int
     created_items: int
+    steps: tuple[Step, ...]
 
 
 def import_events(
-    rows: Iterable[Row], options: ImportOptions, *, on_progress: Callable[[int], None] | None = None
+    rows: Iterable[Row],
+    options: ImportOptions,
+    *,
+    source: str = "events",
+    on_progress: Callable[[int], None] | None = None,
 ) -> ImportReport:
-    """Each chunk of 1000 rows is durable before the next is read; on_progress gets the rows done after each."""
+    """Each chunk of 1000 rows is durable before the next is read; on_progress gets the rows done after each.
+
+    Keeps a report for the data-quality page under the name `source`.
+    """
     counts: Counter[str] = Counter()
     unknown: Counter[str] = Counter()
     first_rejected: list[Rejection] = []
+    cleaning = EventCleaning(match_ids=options.match_ids)
     for chunk in _chunks(rows):
         first_row = counts["rows"] + 1
-        payloads = [row if isinstance(row, UnreadableRow) else _payload(row, options) for row in chunk]
+        payloads: list[Payload] = [row if isinstance(row, UnreadableRow) else _payload(row, options) for row in chunk]
+        payloads = cleaning.clean(payloads, first_row=first_row)
         if options.create_items:
             counts["created_items"] += _create_items(payloads)
         report = record_events(payloads, first_row=first_row, needs_time=True, ring=False)
+        cleaning.note(payloads, report, first_row=first_row)
         counts["rows"] += len(chunk)
         counts["accepted"] += report.accepted
         counts["duplicates"] += len(report.duplicates)
@@ -82,6 +98,8 @@ def import_events(
         first_rejected += report.rejected[: SHOWN - len(first_rejected)]
         if on_progress is not None:
             on_progress(len(chunk))
+    steps = cleaning.steps()
+    keep_report(source, rows_in=counts["rows"], rows_out=counts["accepted"], steps=steps)
     log.info("events_imported", **counts)
     return ImportReport(
         rows=counts["rows"],
@@ -92,6 +110,7 @@ def import_events(
         unknown_items=tuple(unknown.most_common(SHOWN)),
         unknown_item_ids=len(unknown),
         created_items=counts["created_items"],
+        steps=steps,
     )
 
 

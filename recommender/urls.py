@@ -6,7 +6,16 @@ from django.urls import URLPattern, path
 
 from recommender.api import evaluations, events, recommendations, strategies
 from recommender.api import users as users_api
-from recommender.views import evaluation, home, item_parts, label_parts, strategy_editor, user_preferences, users
+from recommender.views import (
+    data_quality,
+    evaluation,
+    home,
+    item_parts,
+    label_parts,
+    strategy_editor,
+    user_preferences,
+    users,
+)
 from recommender.views import strategies as strategies_views
 
 api_urlpatterns: list[URLPattern] = [
@@ -48,6 +57,7 @@ urlpatterns: list[URLPattern] = [
     path("evaluation/<int:pk>/download/", evaluation.evaluation_download, name="evaluation-download"),
     path("evaluation/<int:pk>/keep/", evaluation.evaluation_keep, name="evaluation-keep"),
     path("evaluation/<int:pk>/delete/", evaluation.evaluation_delete, name="evaluation-delete"),
+    path("data-quality/", data_quality.data_quality, name="data-quality"),
     path("label-reach/", label_parts.reach, name="label-reach"),
     # Whatever follows /strategies/ is a name, so what is done with a version lives elsewhere.
     path("strategies/", strategies_views.strategies, name="strategies"),

@@ -45,6 +45,7 @@ PLACES = {
     "jobs": "operations",
     "job": "operations",
     "models": "models",
+    "data-quality": "data-quality",
 }
 
 

@@ -50,6 +50,19 @@ class ItemQuerySet(models.QuerySet["Item"]):
         """Items whose text has no vector yet, or changed since it got one."""
         return self.filter(Q(embedding__isnull=True) | ~Q(embedding__text_hash=F("text_hash")))
 
+    def without_name(self) -> ItemQuerySet:
+        """Items with no title of their own: none, or their id, as an import of events gives those it does not know."""
+        return self.filter(Q(title="") | Q(title=F("external_id")))
+
+    def without_price(self) -> ItemQuerySet:
+        return self.filter(Q(price__isnull=True) | Q(price=0))
+
+    def sharing_a_name(self) -> ItemQuerySet:
+        """Items whose title another item has as well."""
+        return self.filter(
+            title__in=self.order_by().values("title").annotate(n=Count("pk")).filter(n__gt=1).values("title")
+        )
+
     def with_embedding_hash(self) -> ItemQuerySet:
         """Adds `embedding_hash`, the hash of the text that was embedded, without dragging the vector along."""
         return self.annotate(embedding_hash=F("embedding__text_hash"))

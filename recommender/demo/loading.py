@@ -24,7 +24,9 @@ from catalog.models import Item
 from catalog.taxonomy_files import read_taxonomy
 from catalog.taxonomy_imports import import_taxonomy
 from recommender import interests, neighbours, tasks
+from recommender.algorithms.cleaning.report import Step
 from recommender.models import EndUser, Event
+from recommender.preparation_reports import keep_report
 from recsite.operations import jobs
 from recsite.operations.errors import UnavailableError
 from recsite.operations.models import Job
@@ -90,6 +92,7 @@ def load(progress: jobs.Progress, *, embed_here: bool = False) -> None:
     demo = read_demo(weeks_moved=_weeks_moved_before(progress.job))
     timed("reading and cleaning")
     _describe(progress, demo)
+    _keep_report(progress.job, demo)
     _load_taxonomies(progress)
     _load_items(progress, demo)
     timed("labels and items")
@@ -158,6 +161,15 @@ def _describe(progress: jobs.Progress, demo: Demo) -> None:
         users_without_events=demo.households_without_purchases,
         events=len(demo.purchases),
         left_out=[{"reason": entry.reason, "products": entry.products, "rows": entry.rows} for entry in demo.dropped],
+    )
+
+
+def _keep_report(job: Job, demo: Demo) -> None:
+    """What the demo's cleaning left out, for the data-quality page; its source stays unopened there, so no rows."""
+    left_out = [Step(entry.reason, "", dropped=entry.rows) for entry in demo.dropped]
+    kept = len(demo.purchases)
+    keep_report(
+        "demo shop", rows_in=kept + sum(step.dropped for step in left_out), rows_out=kept, steps=(*left_out,), job=job
     )
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import numpy as np
 from django.db import connection, models
-from django.db.models import Count, F, Q, Window
+from django.db.models import Count, F, Min, Q, Window
 from django.db.models.functions import RowNumber, TruncDay, TruncWeek
 from django.utils.translation import gettext_lazy
 from numpy.typing import NDArray
@@ -135,6 +135,24 @@ class EventQuerySet(models.QuerySet["Event"]):
     def behind(self, user: EndUser) -> int:
         """How many of the user's events the interest vectors do not know yet."""
         return self.filter(user=user, id__gt=user.interests_event_id or 0).count()
+
+    def of_hidden_items(self) -> EventQuerySet:
+        return self.filter(item__is_hidden=True)
+
+    def repeated(self) -> list[tuple[int, int]]:
+        """(copies, id of the first) of events alike in user, item, type, time, basket and value; most first."""
+        alike = ("user", "item", "type", "occurred_at", "basket", "value")
+        counted = self.order_by().values(*alike).annotate(copies=Count("pk"), first=Min("pk")).filter(copies__gt=1)
+        return list(counted.order_by("-copies", "first").values_list("copies", "first"))
+
+    def moments_a_day(self, *, more_than: int) -> list[tuple[str, datetime, int]]:
+        """(user's external id, day, different times of events) where there are more than so many, most first.
+
+        Events of one basket share its time, so that a long order is one moment. Impressions are not the user's doing.
+        """
+        by_day = self.telling().annotate(day=TruncDay("occurred_at", tzinfo=UTC)).order_by()
+        counted = by_day.values_list("user__external_id", "day").annotate(moments=Count("occurred_at", distinct=True))
+        return list(counted.filter(moments__gt=more_than).order_by("-moments", "user__external_id", "day"))
 
     def newest_time(self) -> datetime | None:
         """When the newest event happened: what "recently" is measured from, so that old data is not all stale."""

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from recommender.algorithms.cleaning.report import ROWS_SHOWN
 from recommender.event_feeds import FEEDS, FeedError, open_feed
 from recommender.event_import import ImportOptions, ImportReport, import_events, request_rebuild
 from recommender.event_rows import TYPES
@@ -29,6 +30,11 @@ class Command(BaseCommand):
             "--map-type", action="append", default=[], metavar="THEIRS=OURS", help="A type of the file; repeatable."
         )
         parser.add_argument("--time-zone", default="", help="Of times without one, like Europe/Paris.")
+        parser.add_argument(
+            "--match-ids",
+            action="store_true",
+            help="Take an unknown item for the one whose id differs by case or spaces.",
+        )
         parser.add_argument("--create-items", action="store_true", help="Create items that the catalog does not know.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -38,6 +44,7 @@ class Command(BaseCommand):
             type_names=_type_names(options["map_type"]),
             time_zone=_zone(options["time_zone"]),
             create_items=options["create_items"],
+            match_ids=options["match_ids"],
         )
         try:
             # Read once to the end first: a file that breaks off in the middle then leaves nothing half-written.
@@ -47,7 +54,9 @@ class Command(BaseCommand):
                 raise FeedError(f"{path.name} holds no events; export them again.")
             self.stdout.write(f"{path.name}: {total:,} rows, {feed.TITLE}")
             with tqdm(total=total, unit=" rows", desc="Importing", disable=None) as bar:
-                report = import_events(open_feed(path, name=feed.NAME)[1], chosen, on_progress=bar.update)
+                report = import_events(
+                    open_feed(path, name=feed.NAME)[1], chosen, source=path.name, on_progress=bar.update
+                )
         except FeedError as error:
             raise CommandError(error.message) from None
         self._print(report)
@@ -69,6 +78,11 @@ class Command(BaseCommand):
             self.stdout.write(f"  row {rejection.row:,}: {rejection.message}")
         if report.rejected > len(report.first_rejected):
             self.stdout.write(f"  … and {report.rejected - len(report.first_rejected):,} more")
+        for step in report.steps:
+            n = step.changed or len(step.rows)
+            if step.step not in ("rejected", "duplicates") and n:
+                more = "" if step.changed or n < ROWS_SHOWN else " or more"
+                self.stdout.write(f"{n:,}{more}: {step.words} Row {step.rows[0].row:,}: {step.rows[0].reason}.")
         if report.unknown_item_ids:
             most = ", ".join(f"{item} ({rows:,} rows)" for item, rows in report.unknown_items)
             self.stdout.write(f"{report.unknown_item_ids:,} unknown items: {most}")
