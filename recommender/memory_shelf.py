@@ -1,4 +1,4 @@
-"""A shelf in memory: what the database would answer, from arrays. Items are numbered from 0 in the order of their ids."""
+"""A shelf in memory: what the database would answer, from arrays. Items are numbered from 0 in the order of ids."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def recipe_of(strategy: Strategy) -> Recipe:
 
 @dataclass(frozen=True)
 class Ranker:
-    """A recipe with what was fitted for it. Without a fit the recipe's own weights hold, and each list scales itself."""
+    """A recipe with what was fitted for it. Without a fit the recipe's own weights hold and each list scales itself."""
 
     recipe: Recipe
     spreads: Mapping[str, float] = field(default_factory=dict)

@@ -57,6 +57,8 @@ def summarise_preferences(user_id: int) -> None:
     from recommender import preferences
 
     preferences.summarise_if_behind(user_id)
+
+
 @shared_task(name="recommender.tasks.evaluate")
 def evaluate(job_id: int) -> None:
     from recommender import evaluations

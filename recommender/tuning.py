@@ -1,4 +1,4 @@
-"""What adapts, adapts here: how things are learned, how fast each source forgets, what each counts; all on validation."""
+"""What adapts, adapts here, on validation: how things are learned, how fast sources forget, what each counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists that do not repeat themselves: at most so many of one title or label, unlike one another, in the user's own mix."""
+"""Lists that do not repeat themselves: few of one title or label, unlike one another, in the user's own mix."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _fits(position: int, caps: Sequence[Cap], counts: Sequence[Counter[Hashable 
 
 
 def slots(expected: float, draw: float) -> int:
-    """A whole number of places whose mean over even draws (0..1) is `expected`: 0.2 gives one place to a fifth of all."""
+    """A whole number of places whose mean over even draws (0..1) is `expected`: 0.2 gives one place in a fifth."""
     whole = int(np.floor(expected))
     return whole + int(draw < expected - whole)
 
@@ -121,8 +121,8 @@ def calibrated(
 ) -> list[int]:
     """Steck's calibrated recommendations (RecSys 2018): the list's mix of labels drawn to the user's own.
 
-    Each place goes to the largest (1 - strength) * relevance - strength * KL(wanted || mix of the list with it), the mix
-    smoothed by a hundredth of what is wanted. carried: by candidate, label -> confidence; wanted: label -> share.
+    Each place goes to the largest (1 - strength) * relevance - strength * KL(wanted || mix of the list with it), the
+    mix smoothed by a hundredth of what is wanted. carried: by candidate, label -> confidence; wanted: label -> share.
     """
     waiting = list(order[: max(among, n)])
     total = sum(wanted.values())

@@ -1,4 +1,4 @@
-"""Everything that is learned from what all users did, at once: what goes with what, what is popular, what comes again."""
+"""What is learned from what all users did, at once: what goes with what, what is popular, what comes again."""
 
 from __future__ import annotations
 

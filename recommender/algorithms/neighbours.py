@@ -138,8 +138,9 @@ def transitions(
 def words(texts: Sequence[str], *, k: int = 50, power: float = 2.0) -> NeighbourPairs:
     """Items whose titles share rare words: the k largest (cosine of inverse document frequencies) ^ power of each.
 
-    Model numbers, series and sizes say what embeddings blur. A word of more than 500 items, or of a fiftieth of a larger
-    catalog, tells nothing and would cost the square of their number. Scripts without spaces count by pairs of characters.
+    Model numbers, series and sizes say what embeddings blur. A word of more than 500 items, or of a fiftieth of a
+    larger catalog, tells nothing and would cost the square of their number. Scripts without spaces count by pairs of
+    characters.
     """
     documents = [set(_tokens(text)) for text in texts]
     frequency = Counter(token for tokens in documents for token in tokens)

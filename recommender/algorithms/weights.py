@@ -52,7 +52,7 @@ class Pools:
         return np.asarray((self.raw - np.repeat(means, self.sizes, axis=0)) / spreads, dtype=np.float32)
 
     def spreads(self) -> NDArray[np.float64]:
-        """(columns,): the standard deviation around each list's mean over all lists; 1 for a column that says nothing."""
+        """(columns,): the standard deviation around each list's mean; 1 for a column that says nothing."""
         if not len(self):
             return np.ones(self.raw.shape[1])
         centred = self.z(np.ones(self.raw.shape[1])).astype(np.float64)

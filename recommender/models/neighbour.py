@@ -134,8 +134,8 @@ class ItemStatisticsQuerySet(models.QuerySet["ItemStatistics"]):
             return [item_id for (item_id,) in cursor.fetchall()]
 
     def of_items(self, item_ids: Sequence[int]) -> list[tuple[int, str, float, int, int, float, float, float]]:
-        """(item, title, popularity, users, recent users, trend, repeat rate, cycle in days) of those items that exist, by
-        id; zeros without events."""
+        """(item, title, popularity, users, recent users, trend, repeat rate, cycle in days) of those items that exist,
+        by id; zeros without events."""
         with connection.cursor() as cursor:
             cursor.execute(
                 """

@@ -19,8 +19,14 @@ register = template.Library()
 SOURCES = {
     "interest": gettext_lazy("Interests"),
     "label_affinity": gettext_lazy("Labels they favour"),
-    "neighbours": gettext_lazy("Bought next"),
+    "neighbours": gettext_lazy("Bought together"),
+    "next": gettext_lazy("Right after"),
+    "carried": gettext_lazy("Like those"),
+    "similar": gettext_lazy("Like the latest"),
+    "words": gettext_lazy("Same words"),
+    "repeat": gettext_lazy("Again"),
     "popular": gettext_lazy("Popular"),
+    "trending": gettext_lazy("Rising"),
     "new": gettext_lazy("New"),
 }
 HISTORIES = {
