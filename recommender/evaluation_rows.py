@@ -20,7 +20,8 @@ REAL_TIME_S = 1e8
 class Case:
     """One list to make: a user's history before a moment, and the items they took next (one or a whole basket).
 
-    candidates: the items to rank, where somebody chose them; None: all.
+    candidates: the items to rank, where somebody chose them; None: all. bought: what counts as taken lately, None for
+    everything liked; hidden: what the user asked not to see.
     """
 
     user: str
@@ -28,6 +29,8 @@ class Case:
     as_of_s: float
     targets: tuple[int, ...]
     candidates: tuple[int, ...] | None = None
+    bought: tuple[int, ...] | None = None
+    hidden: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,8 @@ def merged(cases: Sequence[Case]) -> tuple[Case, ...]:
             own[0].as_of_s,
             tuple(dict.fromkeys(target for case in own for target in case.targets)),
             own[0].candidates,
+            own[0].bought,
+            own[0].hidden,
         )
         for own in found.values()
     )

@@ -63,9 +63,9 @@ def evaluate_database(
     on_progress: Callable[[int, int, str], None] | None = None,
 ) -> dict[str, object]:
     """Loaded when it is needed: what computes is heavy, and pages only ever list what was found."""
-    from recommender import evaluation
+    from recommender import evaluation_database
 
-    return evaluation.evaluate_database(
+    return evaluation_database.evaluate_database(
         strategy, split_at=split_at, max_users=max_users, baselines=baselines, on_progress=on_progress
     )
 

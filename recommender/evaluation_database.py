@@ -1,0 +1,133 @@
+"""The site's own events as a dataset to evaluate on: what was known before a moment, and the next basket after it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.models import Item, ItemEmbedding
+from recommender import evaluation, tuning
+from recommender.algorithms.histories import Interactions
+from recommender.candidates import past_of
+from recommender.evaluation_rows import Case, Dataset, Fold
+from recommender.models import Event, InterestLabel, Strategy
+from recommender.neighbours import read_interactions, titles_of_items
+from recommender.shelves import PooledLabel
+from recommender.strategies import recipe_of
+from recsite.operations.errors import InvalidInputError
+
+VALIDATION_DAYS = 28
+HISTORY_ROWS = 1_000
+
+
+def evaluate_database(
+    strategy: Strategy,
+    *,
+    split_at: datetime,
+    max_users: int,
+    baselines: Sequence[str],
+    on_progress: Callable[[int, int, str], None] | None = None,
+) -> dict[str, Any]:
+    """The report of `evaluation.evaluate` for this strategy, all learned and tuned from what came before `split_at`.
+
+    Raises InvalidInputError where nobody with a history took anything after it.
+    """
+    recipe = recipe_of(strategy)
+    data = dataset(split_at, max_users=max_users)
+    if not data.test.cases:
+        raise InvalidInputError(
+            f"No user with events before {split_at:%Y-%m-%d} took anything after it; choose an earlier date."
+        )
+    result = evaluation.evaluate(data, recipe, baselines=baselines, on_progress=on_progress)
+    return result | {"strategy": str(strategy), "split_at": split_at.isoformat()}
+
+
+def dataset(split_at: datetime, *, max_users: int) -> Dataset:
+    """Items are numbered in the order of their ids. Whether an item may be shown, and its labels, are as of today: the
+    database keeps no history of either, and the report says so."""
+    item_ids, titles = titles_of_items()
+    everything, user_ids = read_interactions(item_ids)
+    validate_at = split_at - timedelta(days=VALIDATION_DAYS)
+    rows = list(Item.objects.order_by("pk").values_list("external_id", "text_hash", "is_hidden", "is_in_stock"))
+    vectors = np.zeros((len(item_ids), ItemEmbedding.vector.field.dimensions), dtype=np.float32)
+    embedded, stored = ItemEmbedding.objects.matrix()
+    vectors[np.searchsorted(item_ids, embedded)] = stored
+    newest = Item.objects.order_by("-created_at", "-pk").values_list("pk", flat=True)
+    return Dataset(
+        titles=tuple(titles),
+        vectors=vectors,
+        newest_first=np.searchsorted(item_ids, np.array(newest, dtype=np.int64)),
+        validation=_fold(everything, user_ids, item_ids, validate_at, until=split_at, max_users=tuning.MOST_CASES),
+        test=_fold(everything, user_ids, item_ids, split_at, until=None, max_users=max_users),
+        item_ids=tuple(external_id for external_id, _, _, _ in rows),
+        texts=tuple(text_hash or str(place) for place, (_, text_hash, _, _) in enumerate(rows)),
+        mean=ItemEmbedding.objects.mean(),
+        is_allowed=np.array([in_stock and not hidden for _, _, hidden, in_stock in rows], dtype=bool),
+        labels=_labels(item_ids),
+        warnings=("Labels, stock and hidden items are as they are today, not as they were then.",),
+    )
+
+
+def _fold(
+    everything: Interactions,
+    user_ids: NDArray[np.int64],
+    item_ids: NDArray[np.int64],
+    moment: datetime,
+    *,
+    until: datetime | None,
+    max_users: int,
+) -> Fold:
+    """Learned from what came before the moment; of each user with a history, the first basket after it."""
+    learned_from, _ = read_interactions(item_ids, before=moment)
+    end_s = until.timestamp() if until else np.inf
+    is_after = (everything.times_s >= moment.timestamp()) & (everything.times_s < end_s)
+    had_before = np.zeros(everything.n_users, dtype=bool)
+    had_before[everything.users[everything.times_s < moment.timestamp()]] = True
+    next_s = np.full(everything.n_users, np.inf)
+    np.minimum.at(next_s, everything.users[is_after], everything.times_s[is_after])
+    returning = np.flatnonzero(had_before & np.isfinite(next_s))
+    chosen = _sample(user_ids[returning], max_users)
+    number = {int(user_id): place for place, user_id in enumerate(user_ids)}
+    is_target = is_after & (everything.times_s == next_s[everything.users])
+    targets: dict[int, list[int]] = {}
+    for user, item in zip(everything.users[is_target].tolist(), everything.items[is_target].tolist(), strict=True):
+        targets.setdefault(user, []).append(item)
+    place_of = {int(item_id): place for place, item_id in enumerate(item_ids)}
+    events = Event.objects.filter(occurred_at__lt=moment).latest_of(chosen, HISTORY_ROWS)
+    rows = events.values_list("user_id", "item_id", "type", "value", "occurred_at", "user__external_id")
+    cases = []
+    for user_id, own in groupby(rows.iterator(), key=lambda row: row[0]):
+        history = [row for row in own if row[1] in place_of]
+        user = number[user_id]
+        # Made when the basket came, as the list of that visit would have been.
+        as_of = max(datetime.fromtimestamp(float(next_s[user]), moment.tzinfo), moment)
+        past = past_of([(place_of[row[1]], *row[2:5]) for row in history], as_of=as_of)
+        settled = tuple(sorted({place_of[row[1]] for row in history if row[2] == Event.Type.HIDE}))
+        bought = tuple(sorted({place_of[row[1]] for row in history if row[2] == Event.Type.PURCHASE}))
+        if len(past) and targets.get(user):
+            name = history[0][5]
+            cases.append(
+                Case(name, past, as_of.timestamp(), tuple(dict.fromkeys(targets[user])), None, bought, settled)
+            )
+    return Fold(learned_from, tuple(cases))
+
+
+def _sample(user_ids: NDArray[np.int64], most: int) -> list[int]:
+    """The same users every time, whatever was added since."""
+    ordered = sorted(user_ids.tolist(), key=lambda pk: hashlib.blake2b(str(pk).encode(), digest_size=8).digest())
+    return ordered[:most]
+
+
+def _labels(item_ids: NDArray[np.int64]) -> dict[int, tuple[PooledLabel, ...]]:
+    place_of = {int(item_id): place for place, item_id in enumerate(item_ids)}
+    found: dict[int, list[PooledLabel]] = {}
+    for item_id, taxonomy_id, label_id, confidence in InterestLabel.objects.labels_of_items(item_ids.tolist()):
+        if item_id in place_of:
+            found.setdefault(place_of[item_id], []).append(PooledLabel(label_id, taxonomy_id, confidence))
+    return {place: tuple(own) for place, own in found.items()}
