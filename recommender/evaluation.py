@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from recommender import replay, tuning
 from recommender.algorithms import baselines as baseline_algorithms
@@ -23,6 +24,7 @@ from recommender.strategies import Ranker, Recipe, ranker_from
 K = 10
 METRICS = ("hr@10", "ndcg@10", "mrr")
 MOST_CASES_FOR_ABLATION = 2_000
+CASES_A_REPORT = 500
 
 OnProgress = Callable[[int, int, str], None]
 
@@ -50,14 +52,23 @@ def evaluate(
     baselines: Sequence[str] = (),
     on_progress: OnProgress | None = None,
     parameters: Mapping[str, Any] | None = None,
+    only_cold: bool = False,
 ) -> dict[str, Any]:
     """The report that `manage.py evaluate` writes. parameters: of a fit that is to be judged as it is; by default they
-    are fitted on validation. Raises KeyError for an unknown baseline."""
+    are fitted on validation. only_cold: only targets that nobody had taken before, ranked among such items; beside them
+    stands the content alone. Raises KeyError for an unknown baseline."""
     report = on_progress or (lambda done, total, message: None)
     steps = 4 + len(baselines)
     started = time.monotonic()
     report(0, steps, "Fitting on validation")
-    tuned = tuning.tune(data, recipe) if parameters is None and recipe.is_fitted else None
+    if only_cold:
+        data = cold_only(data)
+        baselines = ("content", *baselines)
+    tuned = (
+        tuning.tune(data, recipe, on_step=lambda words: report(0, steps, words))
+        if parameters is None and recipe.is_fitted
+        else None
+    )
     used = tuned.parameters if tuned else parameters
     ranker = ranker_from(recipe, used) if used else Ranker(recipe)
     learning = Learning(**used["learning"]) if used else Learning()
@@ -67,10 +78,14 @@ def evaluate(
     fold = data.test
     learned = learn(fold.learned_from, data.titles, learning, as_of_s=fold.as_of_s)
     shelf = tuning.shelf_of(data, learned)
-    report(2, steps, f"Making {len(fold.cases):,} lists")
     started = time.monotonic()
-    states = [replay.state_of(case, recipe, shelf, data.same_text) for case in fold.cases]
-    made = [replay.make(case, ranker, shelf, state, n=K) for case, state in zip(fold.cases, states, strict=True)]
+    states, made = [], []
+    with threadpool_limits(1):  # products this small only wait for each other's threads
+        for turn, case in enumerate(fold.cases):
+            if turn % CASES_A_REPORT == 0:
+                report(2, steps, f"Making lists: {turn:,} of {len(fold.cases):,}")
+            states.append(replay.state_of(case, recipe, shelf, data.same_text))
+            made.append(replay.make(case, ranker, shelf, states[-1], n=K))
     took_s = time.monotonic() - started
     judged = judge(fold.cases, [each.items for each in made], [each.order for each in made])
 
@@ -101,6 +116,25 @@ def evaluate(
     result["warnings"] = list(data.warnings)
     report(steps, steps, "The evaluation is finished")
     return result
+
+
+def cold_only(data: Dataset) -> Dataset:
+    """Each fold with the targets that were new then, the new items as the candidates."""
+    return replace(data, validation=_cold(data.validation, data), test=_cold(data.test, data))
+
+
+def _cold(fold: Fold, data: Dataset) -> Fold:
+    """Items are new where nothing learned from knows them. Of the items that come later still, none counts yet."""
+    known = np.zeros(len(data.titles), dtype=bool)
+    known[fold.learned_from.items] = True
+    taken = {target for case in fold.cases for target in case.targets if not known[target]}
+    new = tuple(sorted(taken)) if data.validation is fold else tuple(np.flatnonzero(~known).tolist())
+    cases = [
+        replace(case, targets=own, candidates=new)
+        for case in fold.cases
+        if (own := tuple(target for target in case.targets if not known[target]))
+    ]
+    return Fold(fold.learned_from, tuple(cases))
 
 
 def judge(cases: Sequence[Case], lists: Sequence[Sequence[int]], orders: Sequence[NDArray[np.int64]]) -> Judged:
@@ -163,9 +197,7 @@ def _baseline(
     is_excluding = any(state.excluded for state in states)
     best, best_words = -1.0, ""
     first = ""
-    for words, scores in baseline_algorithms.variants(
-        name, validation.learned_from, [case.past for case in validation.cases]
-    ):
+    for words, scores in _variants(name, validation, shelf):
         first = first or words
         if not validation.cases:
             break
@@ -174,11 +206,18 @@ def _baseline(
         value = float(judge(validation.cases, lists, orders).values("ndcg@10").mean())
         if value > best:
             best, best_words = value, words
-    for words, scores in baseline_algorithms.variants(name, data.test.learned_from, [c.past for c in data.test.cases]):
+    for words, scores in _variants(name, data.test, shelf):
         if words == (best_words or first):
             lists, orders = _lists(scores, data.test.cases, [list(state.excluded) for state in states], shelf)
             return words, judge(data.test.cases, lists, orders), lists
     return None
+
+
+def _variants(name: str, fold: Fold, shelf: MemoryShelf) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    pasts = [case.past for case in fold.cases]
+    if name == "content":
+        return baseline_algorithms.content(shelf.centred, pasts)
+    return baseline_algorithms.variants(name, fold.learned_from, pasts)
 
 
 def _taken(case: Case, data: Dataset) -> list[int]:

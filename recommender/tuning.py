@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from recommender import candidates, replay
 from recommender.algorithms import neighbours as ties
@@ -57,17 +58,27 @@ def shelf_of(data: Dataset, learned: Learned) -> MemoryShelf:
     )
 
 
-def tune(data: Dataset, recipe: Recipe) -> Tuned:
-    """The parameters that make the best lists of `data.validation`; its defaults where it has no case."""
+def tune(data: Dataset, recipe: Recipe, *, on_step: Callable[[str], None] | None = None) -> Tuned:
+    """The parameters that make the best lists of `data.validation`; its defaults where it has no case.
+
+    `on_step` is told in words what is next; no step takes more than a minute or two.
+    """
+    say = on_step or (lambda words: None)
     fold = Fold(data.validation.learned_from, sample(data.validation.cases, MOST_CASES))
     learned = learn(fold.learned_from, data.titles, as_of_s=fold.as_of_s)
     shelf = shelf_of(data, learned)
     states = [replay.state_of(case, recipe, shelf, data.same_text) for case in fold.cases]
+    say("Choosing how neighbours are learned")
     learning = _learning(data, fold, learned, states)
+    say("Learning what was known before validation")
     learned = learn(fold.learned_from, data.titles, learning, as_of_s=fold.as_of_s)
     shelf = shelf_of(data, learned)
     ranker = Ranker(recipe, repeat_model=repeat_model(fold, learning))
-    found = fit(_pools(fold.cases, ranker, shelf, states), _columns(), recipe.weights)
+    say(f"Making {len(fold.cases):,} lists of validation")
+    with threadpool_limits(1):  # products this small only wait for each other's threads
+        pools = _pools(fold.cases, ranker, shelf, states)
+    say("Fitting the weights of the sources")
+    found = fit(pools, _columns(), recipe.weights)
     memory = dict(recipe.memory_steps)
     for source in REMEMBERING:
         if found.columns[source] >= len(SOURCES):

@@ -15,6 +15,7 @@ from recommender.algorithms.learned import last_of_pairs
 from recommender.algorithms.popularity import popularity
 
 NAMES = ("pop", "repeat", "itemknn", "ease")
+POWERS = (1, 3)
 HALF_LIVES_STEPS = (1.0, 4.0, 15.0, 1e6)
 POPULARITY_HALF_LIVES_DAYS = (7.0, 28.0, 120.0, 1e6)
 SHRINKAGES = (0.0, 20.0, 100.0)
@@ -24,6 +25,18 @@ REGULARISATIONS = (20.0, 100.0, 500.0, 2_000.0)
 def variants(name: str, rows: Interactions, pasts: Sequence[History]) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """(settings in words, scores (pasts, items)) of each setting worth trying. Raises KeyError for an unknown name."""
     yield from {"pop": _popular, "repeat": _repeat, "itemknn": _itemknn, "ease": _ease}[name](rows, pasts)
+
+
+def content(vectors: NDArray[np.float32], pasts: Sequence[History]) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Cosine of the texts' vectors to what was done, nothing else. vectors: (items, dim), centred unit rows."""
+    for half_life in HALF_LIVES_STEPS:
+        weights = faded(pasts, len(vectors), half_life)
+        for power in POWERS:
+            scores = np.zeros((len(pasts), len(vectors)), dtype=np.float32)
+            for row in range(len(pasts)):
+                done = weights[row].indices
+                scores[row] = weights[row].data @ np.maximum(vectors[done] @ vectors.T, 0.0) ** power
+            yield f"power {power}, half life {half_life:g} steps", scores
 
 
 def _popular(rows: Interactions, pasts: Sequence[History]) -> Iterator[tuple[str, NDArray[np.float32]]]:

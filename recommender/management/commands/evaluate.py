@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from argparse import ArgumentParser
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from recommender import evaluation, evaluation_files
+from recommender import evaluation, evaluation_database, evaluation_files, evaluations
 from recommender.algorithms.baselines import NAMES
 from recommender.strategies import Recipe, named_strategy, recipe_of
 from recsite.operations.errors import RecsiteError
@@ -34,6 +35,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--cold", action="store_true", help="Only items nobody has taken before, ranked among themselves."
         )
+        parser.add_argument("--database", action="store_true", help="Judge by the site's own events instead of files.")
+        parser.add_argument("--split-at", help="With --database: a date, by default 28 days before the newest event.")
+        parser.add_argument("--users", type=int, default=1_000, help="With --database: at most so many users.")
         parser.add_argument("--json", type=Path, help="Write the report here instead of to the screen.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -43,7 +47,7 @@ class Command(BaseCommand):
         try:
             recipe = recipe_of(named_strategy(options["strategy"])) if options["strategy"] else Recipe()
             recipe = replace(recipe, repeats="allow" if options["keep_history"] else recipe.repeats)
-            report = self._of_files(recipe, names, options)
+            report = (self._of_database if options["database"] else self._of_files)(recipe, names, options)
         except RecsiteError as error:
             raise CommandError(str(error)) from error
         text = json.dumps(report, indent=2)
@@ -52,6 +56,25 @@ class Command(BaseCommand):
             self.stdout.write(f"Report in {options['json']}: NDCG@10 {report['ndcg@10']}, HR@10 {report['hr@10']}.")
         else:
             self.stdout.write(text)
+
+    def _of_database(self, recipe: Recipe, baselines: list[str], options: dict[str, Any]) -> dict[str, Any]:
+        split_at = evaluations.default_split()
+        if options["split_at"]:
+            try:
+                split_at = datetime.fromisoformat(options["split_at"])
+            except ValueError as error:
+                raise CommandError(f"--split-at {options['split_at']!r} is no date like 2026-10-01.") from error
+            split_at = split_at if split_at.tzinfo else split_at.replace(tzinfo=UTC)
+        if split_at is None:
+            raise CommandError("There are no events; import some, or name --items and --test.")
+        data = evaluation_database.dataset(split_at, max_users=options["users"])
+        report = evaluation.evaluate(
+            data, recipe, baselines=baselines, on_progress=self._progress, only_cold=options["cold"]
+        )
+        return report | {"split_at": split_at.isoformat()}
+
+    def _progress(self, done: int, total: int, words: str) -> None:
+        self.stderr.write(f"{done}/{total} {words}")
 
     def _of_files(self, recipe: Recipe, baselines: list[str], options: dict[str, Any]) -> dict[str, Any]:
         if not options["items"] or not options["test"]:
@@ -68,5 +91,5 @@ class Command(BaseCommand):
         )
         data = evaluation_files.read(files, embed=get_embedder().embed)
         return evaluation.evaluate(
-            data, recipe, baselines=baselines, on_progress=lambda done, total, words: self.stderr.write(words)
+            data, recipe, baselines=baselines, on_progress=self._progress, only_cold=options["cold"]
         )
