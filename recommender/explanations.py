@@ -20,6 +20,7 @@ from recommender.shelves import KIND_OF
 EVIDENCE_ITEMS = 3
 NEIGHBOURS_NAMED = 2
 NEWEST_NAMED_STEPS = 8.0  # reasons name what was done lately rather than long ago
+LANGUAGE_MODEL = "language_model"
 ALIKE = 0.2  # a cosine below says nothing
 
 
@@ -52,6 +53,12 @@ def explain(pool: Pool, places: Sequence[int], fused: Fused, state: UserState) -
         )
         for place in places
     ]
+
+
+def said_by_model(moved: float, *, share: float, weight: float) -> ScorePart:
+    """What re-ranking adds to a score; share: the language model's, of the candidates it was asked about."""
+    words = f"The language model gives it {share:.0%} among the best." if moved > 0 else ""
+    return ScorePart(LANGUAGE_MODEL, share, moved / weight, weight, moved, {}, words)
 
 
 def sentences(parts: Iterable[ScorePart]) -> tuple[str, ...]:

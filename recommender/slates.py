@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import structlog
@@ -16,7 +16,9 @@ from recommender import candidates, explanations, picking
 from recommender.algorithms import fusion
 from recommender.candidates import Pool, UserState
 from recommender.explanations import ScorePart
+from recommender.list_reranking import rerank_list
 from recommender.models import EndUser, ItemStatistics, Slate, SlateItem, Strategy
+from recommender.reranking import RerankSettings
 from recommender.shelves import DatabaseShelf
 from recommender.strategies import Ranker, Recipe, live_strategy, ranker_of
 from recommender.users import checked_id
@@ -85,10 +87,15 @@ def recommend(
     pool = candidates.gather(state, ranker, shelf, n=n)
     fused = fusion.fuse(pool.raw, ranker.weights(state.past.length), ranker.spreads)
     picked = picking.pick(pool, fused, state, ranker.recipe, n=n, draw=picking.drawn(user_external_id, state))
-    ranked = _rank(pool, picked, fused, state)
+    asked = _ask_model(pool, picked, fused, state, ranker.recipe)
+    ranked = _rank(pool, picked, asked, fused, state)
 
     took_ms = (time.perf_counter() - started) * 1000
-    slate = _record_if_still_there(user_external_id, n, strategy, ranker, state, ranked, took_ms) if record else None
+    slate = (
+        _record_if_still_there(user_external_id, n, strategy, ranker, state, ranked, asked.details, took_ms)
+        if record
+        else None
+    )
     log.info(
         "recommended", user=state.user.pk if state.user else None, n=n, items=len(ranked), took_ms=round(took_ms, 1)
     )
@@ -105,17 +112,47 @@ def recommend(
     )
 
 
-def _rank(pool: Pool, picked: picking.Picked, fused: fusion.Fused, state: UserState) -> tuple[RankedItem, ...]:
+@dataclass(frozen=True)
+class _Asked:
+    """Rows of the pool as the language model would have them; what it adds to a row's score, and its share of one."""
+
+    places: Sequence[int]
+    added: Mapping[int, ScorePart] = field(default_factory=dict)
+    details: dict[str, object] = field(default_factory=dict)
+
+
+def _ask_model(pool: Pool, picked: picking.Picked, fused: fusion.Fused, state: UserState, recipe: Recipe) -> _Asked:
+    """The list as it is where the recipe does not ask, or the answer does not come in time. What explores stays last."""
+    if not recipe.rerank:
+        return _Asked(picked.places)
+    judged = [place for place in picked.places if place not in picked.propensities]
+    explored = [place for place in picked.places if place in picked.propensities]
+    prior = fused.scores[judged]
+    settings = RerankSettings(blend=recipe.rerank)
+    answer = rerank_list(state.user, [pool.titles[place] for place in judged], prior, settings=settings)
+    added = {}
+    for row, share in enumerate(answer.shares):
+        moved = float(answer.scores[row] - prior[row])
+        added[judged[row]] = explanations.said_by_model(moved, share=share, weight=recipe.rerank)
+    places = [*(judged[row] for row in answer.order), *explored]
+    return _Asked(places, added, {"rerank": answer.details(settings)})
+
+
+def _rank(
+    pool: Pool, picked: picking.Picked, asked: _Asked, fused: fusion.Fused, state: UserState
+) -> tuple[RankedItem, ...]:
     """Reads the items picked. One that vanished or was hidden in the meantime is left out."""
     items = Item.objects.recommendable().defer("description", "attributes", "search_vector")
-    by_id = items.in_bulk([int(pool.ids[place]) for place in picked.places])
-    places = [place for place in picked.places if int(pool.ids[place]) in by_id]
+    by_id = items.in_bulk([int(pool.ids[place]) for place in asked.places])
+    places = [place for place in asked.places if int(pool.ids[place]) in by_id]
     labels = ItemLabel.objects.effective().select_related("label", "final_label").order_by("taxonomy_id", "rank", "id")
     prefetch_related_objects(list(by_id.values()), Prefetch("labels", queryset=labels, to_attr="effective_labels"))
     ranked = []
     for position, (place, parts) in enumerate(
         zip(places, explanations.explain(pool, places, fused, state), strict=True), start=1
     ):
+        if place in asked.added:
+            parts = (*parts, asked.added[place])
         score = sum(part.contribution for part in parts)
         item = by_id[int(pool.ids[place])]
         propensity = picked.propensities.get(place)
@@ -130,11 +167,12 @@ def _record_if_still_there(
     ranker: Ranker,
     state: UserState,
     ranked: Sequence[RankedItem],
+    details: dict[str, object],
     took_ms: float,
 ) -> Slate | None:
     """None where the user was erased, or an item deleted, while the list was made: nothing is kept of them."""
     try:
-        return _record(user_external_id, n, strategy, ranker, state, ranked, took_ms)
+        return _record(user_external_id, n, strategy, ranker, state, ranked, details, took_ms)
     except IntegrityError:
         log.warning("slate_not_kept", user=state.user.pk if state.user else None)
         return None
@@ -148,6 +186,7 @@ def _record(
     ranker: Ranker,
     state: UserState,
     ranked: Sequence[RankedItem],
+    details: dict[str, object],
     took_ms: float,
 ) -> Slate:
     slate = Slate.objects.create(
@@ -157,6 +196,7 @@ def _record(
         n=n,
         strategy=strategy,
         versions=_versions(strategy, ranker, state),
+        details=details,
         took_ms=took_ms,
     )
     SlateItem.objects.bulk_create(

@@ -57,6 +57,7 @@ class Recipe:
     explore_share: float = 0.02
     diversity: float = 0.0
     calibration: float = 0.0
+    rerank: float = 0.0
 
     def uses(self, source: str) -> bool:
         """Whether the source proposes candidates; where weights are fitted, these are where the fit starts."""
@@ -86,7 +87,7 @@ def recipe_from(values: Mapping[str, object]) -> Recipe:
     _require(_is_number(share) and 0 < share <= 1, "max_share_per_label", share, "above 0, at most 1")
     explore = recipe.explore_share
     _require(_is_number(explore) and 0 <= explore <= 0.5, "explore_share", explore, "0..0.5")
-    for name in ("diversity", "calibration"):
+    for name in ("diversity", "calibration", "rerank"):
         _require(
             _is_number(getattr(recipe, name)) and 0 <= getattr(recipe, name) <= 1, name, getattr(recipe, name), "0..1"
         )

@@ -28,6 +28,7 @@ SOURCES = {
     "popular": gettext_lazy("Popular"),
     "trending": gettext_lazy("Rising"),
     "new": gettext_lazy("New"),
+    "language_model": gettext_lazy("Language model"),
 }
 HISTORIES = {
     "none": gettext_lazy("No event"),
