@@ -17,6 +17,7 @@ from recommender.algorithms import metrics
 from recommender.algorithms.learned import Learned, Learning, learn
 from recommender.algorithms.sources import SOURCES
 from recommender.algorithms.weights import BUCKETS, NOT_PROPOSED, bucket_of, pools_of
+from recommender.candidates import UserState
 from recommender.evaluation_rows import Case, Dataset, Fold
 from recommender.memory_shelf import MemoryShelf
 from recommender.strategies import Ranker, Recipe, ranker_from
@@ -74,19 +75,12 @@ def evaluate(
     learning = Learning(**used["learning"]) if used else Learning()
     fit_seconds = time.monotonic() - started
 
-    report(1, steps, "Learning from everything before")
     fold = data.test
-    learned = learn(fold.learned_from, data.titles, learning, as_of_s=fold.as_of_s)
-    shelf = tuning.shelf_of(data, learned)
+    report(1, steps, "Learning from everything before")
     started = time.monotonic()
-    states, made = [], []
-    with threadpool_limits(1):  # products this small only wait for each other's threads
-        for turn, case in enumerate(fold.cases):
-            if turn % CASES_A_REPORT == 0:
-                report(2, steps, f"Making lists: {turn:,} of {len(fold.cases):,}")
-            states.append(replay.state_of(case, recipe, shelf, data.same_text))
-            made.append(replay.make(case, ranker, shelf, states[-1], n=K))
-    took_s = time.monotonic() - started
+    lists = make_lists(data, ranker, learning, on_case=lambda words: report(2, steps, words))
+    learned, shelf, states, made = lists.learned, lists.shelf, lists.states, lists.made
+    took_s = lists.took_s
     judged = judge(fold.cases, [each.items for each in made], [each.order for each in made])
 
     report(3, steps, "Judging them")
@@ -116,6 +110,50 @@ def evaluate(
     result["warnings"] = list(data.warnings)
     report(steps, steps, "The evaluation is finished")
     return result
+
+
+@dataclass(frozen=True)
+class MadeLists:
+    learned: Learned
+    shelf: MemoryShelf
+    states: list[UserState]
+    made: list[replay.Made]
+    took_s: float
+
+
+def make_lists(
+    data: Dataset, ranker: Ranker, learning: Learning, *, on_case: Callable[[str], None] | None = None
+) -> MadeLists:
+    """The lists of all test cases, in their order; `took_s` without the learning."""
+    fold = data.test
+    learned = learn(fold.learned_from, data.titles, learning, as_of_s=fold.as_of_s)
+    shelf = tuning.shelf_of(data, learned)
+    started = time.monotonic()
+    states, made = [], []
+    with threadpool_limits(1):  # products this small only wait for each other's threads
+        for turn, case in enumerate(fold.cases):
+            if on_case is not None and turn % CASES_A_REPORT == 0:
+                on_case(f"Making lists: {turn:,} of {len(fold.cases):,}")
+            states.append(replay.state_of(case, ranker.recipe, shelf, data.same_text))
+            made.append(replay.make(case, ranker, shelf, states[-1], n=K))
+    return MadeLists(learned, shelf, states, made, time.monotonic() - started)
+
+
+@dataclass(frozen=True)
+class RowGains:
+    """NDCG@10 of each target, and whose it is."""
+
+    gains: NDArray[np.float64]
+    users: NDArray[np.int64]
+
+
+def row_gains(data: Dataset, recipe: Recipe, parameters: Mapping[str, Any] | None) -> RowGains:
+    """How good the lists of the test cases are with this fit, or with the recipe's own weights."""
+    ranker = ranker_from(recipe, parameters) if parameters else Ranker(recipe)
+    learning = Learning(**parameters["learning"]) if parameters else Learning()
+    made = make_lists(data, ranker, learning).made
+    judged = judge(data.test.cases, [each.items for each in made], [each.order for each in made])
+    return RowGains(judged.values("ndcg@10"), judged.users)
 
 
 def cold_only(data: Dataset) -> Dataset:

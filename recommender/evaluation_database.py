@@ -63,7 +63,7 @@ def dataset(split_at: datetime, *, max_users: int) -> Dataset:
         titles=tuple(titles),
         vectors=vectors,
         newest_first=np.searchsorted(item_ids, np.array(newest, dtype=np.int64)),
-        validation=_fold(everything, user_ids, item_ids, validate_at, until=split_at, max_users=tuning.MOST_CASES),
+        validation=_fold(everything, user_ids, item_ids, validate_at, until=split_at, max_users=2 * tuning.MOST_CASES),
         test=_fold(everything, user_ids, item_ids, split_at, until=None, max_users=max_users),
         item_ids=tuple(external_id for external_id, _, _, _ in rows),
         texts=tuple(text_hash or str(place) for place, (_, text_hash, _, _) in enumerate(rows)),

@@ -122,7 +122,7 @@ class _Asked:
 
 
 def _ask_model(pool: Pool, picked: picking.Picked, fused: fusion.Fused, state: UserState, recipe: Recipe) -> _Asked:
-    """The list as it is where the recipe does not ask, or the answer does not come in time. What explores stays last."""
+    """The list as it is where the recipe does not ask or no answer comes in time. What explores stays last."""
     if not recipe.rerank:
         return _Asked(picked.places)
     judged = [place for place in picked.places if place not in picked.propensities]

@@ -42,7 +42,7 @@ _BY_SOURCE = ("weights", "memory_steps")
 
 @dataclass(frozen=True)
 class Recipe:
-    """Every field may be left out of a strategy's JSON; docs/recommendations.md says in words what each does."""
+    """Every field may be left out of a strategy's JSON; docs/recommendation.md says in words what each does."""
 
     weights: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
     is_fitted: bool = True

@@ -59,6 +59,15 @@ def summarise_preferences(user_id: int) -> None:
     preferences.summarise_if_behind(user_id)
 
 
+@shared_task(name="recommender.tasks.fit_ranker")
+def fit_ranker(job_id: int) -> None:
+    from recommender import ranker_fits
+
+    with jobs.running(job_id) as progress:
+        if progress is not None:
+            ranker_fits.run(progress)
+
+
 @shared_task(name="recommender.tasks.evaluate")
 def evaluate(job_id: int) -> None:
     from recommender import evaluations

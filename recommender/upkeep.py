@@ -10,7 +10,7 @@ from django.db.models import Min
 from django.utils import timezone
 
 from catalog.models import ItemLabel
-from recommender import tasks
+from recommender import ranker_fits, tasks
 from recommender.models import EndUser, Event, ItemStatistics, RankedByModel, Slate
 from recsite.operations import jobs
 from recsite.operations.models import Job
@@ -105,7 +105,10 @@ def request_rebuild_of_all(title: str) -> Job | None:
 
 
 def refresh_statistics() -> Job | None:
-    """Rebuild statistics where events that count in them came in since they were built."""
+    """Rebuild statistics where events that count in them came in since they were built, and fit the live strategy
+    again where that is due."""
+    if ranker_fits.is_due():
+        ranker_fits.request()
     newest = Event.objects.telling().order_by("-id").values_list("received_at", flat=True).first()
     built_at = ItemStatistics.objects.order_by("item_id").values_list("built_at", flat=True).first()
     if newest is None or (built_at is not None and newest <= built_at):

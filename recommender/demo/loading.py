@@ -23,7 +23,7 @@ from catalog.items import upsert_items
 from catalog.models import Item
 from catalog.taxonomy_files import read_taxonomy
 from catalog.taxonomy_imports import import_taxonomy
-from recommender import interests, neighbours, tasks
+from recommender import interests, neighbours, ranker_fits, tasks
 from recommender.algorithms.cleaning.report import Step
 from recommender.models import EndUser, Event
 from recommender.preparation_reports import keep_report
@@ -108,6 +108,7 @@ def load(progress: jobs.Progress, *, embed_here: bool = False) -> None:
     progress.start(len(demo.households), message="Building interests")
     interests.rebuild_all(on_progress=progress.report)
     timed("interests")
+    ranker_fits.request()
     progress.describe(seconds=seconds | {"in all": round(time.monotonic() - started, 1)})
     progress.start(0, message="The demo shop is ready")
 
