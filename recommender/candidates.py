@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pgvector import HalfVector
 
 from recommender.algorithms import sources
+from recommender.algorithms.factors import factor_scores
 from recommender.algorithms.histories import History, history, recent
 from recommender.algorithms.interest import event_type_weights
 from recommender.algorithms.repeats import repeat_scores
@@ -145,6 +146,8 @@ def remembered(
         np.array([recents[item_id] for item_id in recent_ids]),
         sharpness=sources.SHARPNESS,
     )
+    latent = state.recent_items(memory_steps["latent"])
+    found["latent"] = factor_scores(shelf.factors(ids), shelf.factors(list(latent)), np.array(list(latent.values())))
     return found
 
 
@@ -198,6 +201,7 @@ def _scored(
     recent_ids = _strongest(recents, sources.CARRIERS)
     carriers = _carriers(votes, recipe)
     vectors = shelf.vectors([*ids, *recent_ids, *carriers])
+    latent = state.recent_items(recipe.memory_steps["latent"])
     own, of_recent, of_carriers = np.split(vectors, [len(ids), len(ids) + len(recent_ids)])
     labels = shelf.labels(ids)
     affinity = {interest.label_id: interest.weight for interest in state.interest_labels}
@@ -206,6 +210,9 @@ def _scored(
         vectors=own,
         recent=of_recent,
         recent_weights=np.array([recents[item_id] for item_id in recent_ids]),
+        factors=shelf.factors(ids),
+        latent_done=shelf.factors(list(latent)),
+        latent_weights=np.array(list(latent.values())),
         carriers=of_carriers,
         carrier_votes=np.array(list(carriers.values())),
         interests=_interest_rows(state.interests, own.shape[1]),

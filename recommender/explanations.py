@@ -167,6 +167,7 @@ _WORDS = {
     "neighbours": _neighbour_words,
     "next": _next_words,
     "carried": _carried_words,
+    "latent": lambda evidence: "Fits the taste that this user's items show." if evidence.get("fits") else "",
     "similar": _similar_words,
     "words": _shared_words,
     "interest": _interest_words,
@@ -228,6 +229,8 @@ class _Evidence:
             return {"items": [{**item, "title": _short(str(item["title"])), "users": users} for item, users in named]}
         if source == "similar":
             return {"items": self._items(_most_alike(pool.alike[place], pool.recent_ids))}
+        if source == "latent":
+            return {"users": int(pool.users[place]), "fits": bool(pool.raw["latent"][place] > 0)}
         if source == "carried":
             return {"items": self._items(_most_alike(pool.carried[place], pool.carrier_ids))}
         if source == "interest":

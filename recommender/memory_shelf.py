@@ -131,6 +131,9 @@ class MemoryShelf:
     def vectors(self, item_ids: Sequence[int]) -> NDArray[np.float32]:
         return self.centred[list(item_ids)]
 
+    def factors(self, item_ids: Sequence[int]) -> NDArray[np.float32]:
+        return self.learned.factors[list(item_ids)]
+
     def _allowed_mask(self, without: Sequence[int]) -> NDArray[np.bool_]:
         allowed = self.may_be_shown.copy()
         allowed[list(without)] = False

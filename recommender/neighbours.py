@@ -17,7 +17,7 @@ from catalog.models import Item
 from recommender.algorithms.histories import Interactions, interactions
 from recommender.algorithms.interest import EVENT_WEIGHTS, NEUTRAL_RATING
 from recommender.algorithms.learned import Learned, Learning, learn
-from recommender.models import Event, ItemStatistics, Neighbour, RankerFit
+from recommender.models import Event, ItemFactors, ItemStatistics, Neighbour, RankerFit
 from recsite.operations.errors import NotFoundError
 
 log = structlog.get_logger(__name__)
@@ -45,6 +45,7 @@ def rebuild_statistics(*, on_progress: OnProgress | None = None) -> int:
         Neighbour.objects.lock_rebuild()
         ItemStatistics.objects.replace_all(_statistics(learned, item_ids), built_at=read_at)
         ItemStatistics.objects.tell_catalog()
+        ItemFactors.objects.replace_all(item_ids, learned.factors)
         Neighbour.objects.replace_all(found, built_at=read_at)
     report(3, 3, "Statistics and neighbours are current")
     log.info(

@@ -13,9 +13,10 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from catalog.models import Item, ItemEmbedding
+from recommender.algorithms.factors import FACTORS
 from recommender.algorithms.interest import centre
 from recommender.algorithms.repeats import Known
-from recommender.models import InterestLabel, InterestVector, ItemStatistics, Neighbour
+from recommender.models import InterestLabel, InterestVector, ItemFactors, ItemStatistics, Neighbour
 
 KIND_OF = {"neighbours": Neighbour.Kind.TOGETHER, "next": Neighbour.Kind.NEXT, "words": Neighbour.Kind.WORDS}
 
@@ -86,6 +87,10 @@ class Shelf(Protocol):
         """(n, dim) centred unit rows; zeros for an item without a vector."""
         ...
 
+    def factors(self, item_ids: Sequence[int]) -> NDArray[np.float32]:
+        """(n, FACTORS) latent factors; zeros for an item nobody took."""
+        ...
+
 
 class DatabaseShelf:
     """The live catalog."""
@@ -151,3 +156,11 @@ class DatabaseShelf:
             centred = centre(rows, ItemEmbedding.objects.mean())
             vectors[places] = centred[[row_of[int(item_ids[place])] for place in places]]
         return vectors
+
+    def factors(self, item_ids: Sequence[int]) -> NDArray[np.float32]:
+        factors = np.zeros((len(item_ids), FACTORS), dtype=np.float32)
+        known = ItemFactors.objects.of_items(item_ids) if len(item_ids) else {}
+        for place, item_id in enumerate(item_ids):
+            if item_id in known:
+                factors[place] = known[item_id]
+        return factors

@@ -22,6 +22,7 @@ DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType(
         "neighbours": 0.3,
         "next": 0.15,
         "carried": 0.03,
+        "latent": 0.1,
         "similar": 0.1,
         "words": 0.07,
         "interest": 0.03,
@@ -33,7 +34,7 @@ DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType(
     }
 )
 DEFAULT_MEMORY_STEPS: Mapping[str, float] = MappingProxyType(
-    {"neighbours": 8.0, "next": 1.5, "words": 1.5, "similar": 1.5}
+    {"neighbours": 8.0, "next": 1.5, "words": 1.5, "similar": 1.5, "latent": 2.0}
 )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.algorithms import neighbours as ties
+from recommender.algorithms.factors import item_factors
 from recommender.algorithms.histories import DAY_S, Interactions
 from recommender.algorithms.interest import decay
 from recommender.algorithms.popularity import popularity, trend
@@ -30,12 +31,13 @@ class Learning:
 
 @dataclass(frozen=True)
 class Learned:
-    """together, next, words: pairs of items. The rest is by item, (n_items,); first_s and last_s are infinite where
+    """together, next, words: pairs of items; factors: (n_items, k). The rest is by item, (n_items,); first_s and last_s are infinite where
     nobody took it."""
 
     together: ties.NeighbourPairs
     next: ties.NeighbourPairs
     words: ties.NeighbourPairs
+    factors: NDArray[np.float32]
     events: NDArray[np.int64]
     users: NDArray[np.int64]
     recent_users: NDArray[np.int64]
@@ -71,6 +73,10 @@ def learn(
         ),
         next=ties.transitions(rows, k=NEIGHBOURS_PER_ITEM),
         words=ties.words(titles, k=WORDS_PER_ITEM),
+        # As the database keeps them, in half precision.
+        factors=item_factors(users, items, n_users=rows.n_users, n_items=rows.n_items)
+        .astype(np.float16)
+        .astype(np.float32),
         events=np.bincount(rows.items, minlength=rows.n_items),
         users=np.bincount(items, minlength=rows.n_items),
         recent_users=np.bincount(items[ages_days < RECENT_DAYS], minlength=rows.n_items),

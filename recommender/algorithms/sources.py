@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.algorithms.factors import factor_scores
 from recommender.algorithms.popularity import newness
 
 SOURCES = (
     "neighbours",
     "next",
     "carried",
+    "latent",
     "similar",
     "words",
     "interest",
@@ -24,7 +26,7 @@ SOURCES = (
     "new",
 )
 VOTING = ("neighbours", "next", "words")
-REMEMBERING = (*VOTING, "similar")
+REMEMBERING = (*VOTING, "similar", "latent")
 """Sources that fade what was done by steps; `Recipe.memory_steps` has a half life for each."""
 CARRIERS = 40
 SHARPNESS = 3
@@ -36,6 +38,7 @@ class Evidence:
     """What is known of n candidates and of the user. Vectors are centred unit rows, zeros where an item has none.
 
     votes: by source in VOTING, (n,). vectors: (n, dim). recent: (h, dim) of the items done, with weights (h,).
+    factors: (n, k) and latent_done (m, k) with latent_weights (m,) of the items done.
     carriers: (c, dim) of the items most voted for, with their votes (c,). interests: (k, dim), with shares (k,).
     label_affinity, repeat, popularity, trend: (n,); users: (n,) who took each.
     """
@@ -44,6 +47,9 @@ class Evidence:
     vectors: NDArray[np.float32]
     recent: NDArray[np.float32]
     recent_weights: NDArray[np.float64]
+    factors: NDArray[np.float32]
+    latent_done: NDArray[np.float32]
+    latent_weights: NDArray[np.float64]
     carriers: NDArray[np.float32]
     carrier_votes: NDArray[np.float64]
     interests: NDArray[np.float32]
@@ -72,6 +78,7 @@ def raw_scores(evidence: Evidence, *, new_below_users: int) -> Scored:
             evidence.vectors, evidence.carriers, evidence.carrier_votes, sharpness=CARRIED_SHARPNESS
         ),
         "similar": resemblance(evidence.vectors, evidence.recent, evidence.recent_weights, sharpness=SHARPNESS),
+        "latent": factor_scores(evidence.factors, evidence.latent_done, evidence.latent_weights),
         "interest": closeness,
         "label_affinity": evidence.label_affinity,
         "repeat": evidence.repeat,

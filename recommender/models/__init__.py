@@ -4,7 +4,7 @@ from recommender.models.evaluation import Evaluation
 from recommender.models.event import Event, NewEvent, StoredEvent
 from recommender.models.interest import InterestLabel, InterestVector
 from recommender.models.interest_encoder import InterestEncoder
-from recommender.models.neighbour import ItemStatistics, Neighbour
+from recommender.models.neighbour import ItemFactors, ItemStatistics, Neighbour
 from recommender.models.preference import PreferenceSummary, RankedByModel
 from recommender.models.preparation_report import PreparationReport
 from recommender.models.slate import Slate, SlateItem
@@ -18,6 +18,7 @@ __all__ = [
     "InterestEncoder",
     "InterestLabel",
     "InterestVector",
+    "ItemFactors",
     "ItemStatistics",
     "Neighbour",
     "NewEvent",

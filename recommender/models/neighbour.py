@@ -6,10 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
+import numpy as np
 from django.db import connection, models, transaction
+from django.db.models import F, Func
 from django.utils.translation import gettext_lazy
+from numpy.typing import NDArray
+from pgvector.django import HalfVectorField
 
 from catalog.models import Item, ItemLabel
+from recommender.algorithms.factors import FACTORS
 
 REBUILD_LOCK = 4_202
 
@@ -190,3 +195,37 @@ class ItemStatistics(models.Model):
 
     def __str__(self) -> str:
         return f"statistics of item {self.item_id}"
+
+
+class ItemFactorsQuerySet(models.QuerySet["ItemFactors"]):
+    def of_items(self, item_ids: Sequence[int]) -> dict[int, NDArray[np.float32]]:
+        """By item, read in pgvector's binary form."""
+        packed = Func(F("vector"), function="halfvec_send", output_field=models.BinaryField())
+        rows = self.filter(pk__in=list(item_ids)).annotate(packed=packed).values_list("item_id", "packed")
+        # Two bytes of dimension and two unused come before the components, big-endian halves.
+        return {
+            item_id: np.frombuffer(bytes(vector), dtype=">f2", offset=4).astype(np.float32) for item_id, vector in rows
+        }
+
+    def replace_all(self, item_ids: NDArray[np.int64], factors: NDArray[np.float32]) -> None:
+        """Delete every row and COPY these, without rows of zeros. Call it inside a transaction."""
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM recommender_itemfactors")
+            with cursor.copy("COPY recommender_itemfactors (item_id, vector) FROM STDIN") as copy:
+                for place in np.flatnonzero(factors.any(axis=1)).tolist():
+                    copy.write_row((int(item_ids[place]), str(factors[place].tolist())))
+
+
+class ItemFactors(models.Model):
+    """Latent factors of an item, from who took what; see algorithms.factors."""
+
+    item = models.OneToOneField(Item, on_delete=models.CASCADE, primary_key=True, related_name="factors")
+    vector = HalfVectorField(dimensions=FACTORS)
+
+    objects = ItemFactorsQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "item factors"
+
+    def __str__(self) -> str:
+        return f"factors of item {self.item_id}"

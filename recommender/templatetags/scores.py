@@ -22,6 +22,7 @@ SOURCES = {
     "neighbours": gettext_lazy("Bought together"),
     "next": gettext_lazy("Right after"),
     "carried": gettext_lazy("Like those"),
+    "latent": gettext_lazy("Taste"),
     "similar": gettext_lazy("Like the latest"),
     "words": gettext_lazy("Same words"),
     "repeat": gettext_lazy("Again"),
