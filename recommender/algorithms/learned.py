@@ -31,8 +31,8 @@ class Learning:
 
 @dataclass(frozen=True)
 class Learned:
-    """together, next, words: pairs of items; factors: (n_items, k). The rest is by item, (n_items,); first_s and last_s are infinite where
-    nobody took it."""
+    """together, next, words: pairs of items; factors: (n_items, k). The rest is by item, (n_items,); first_s and last_s
+    are infinite where nobody took it."""
 
     together: ties.NeighbourPairs
     next: ties.NeighbourPairs
