@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from catalog import vector_labels
 from catalog.models import ItemEmbedding
+from recommender import encoding
 from recommender.algorithms import interest as algorithm
 from recommender.models import EndUser, Event, InterestLabel, InterestVector
 
@@ -118,6 +119,7 @@ def _rebuild_chunk(user_ids: Sequence[int], *, vectors: Vectors | None, only_if_
         new_vectors += _vectors_of(user, history, loaded)
         new_labels += _interest_labels_of(user, history, labels)
     _name(new_vectors)
+    _encode(new_vectors)
     for user in users:
         own = [interest for interest in new_vectors if interest.user_id == user.pk]
         known = {each.taxonomy_id for event in histories.get(user.pk, []) for each in labels.get(event.item_id, [])}
@@ -140,12 +142,14 @@ def _replace(users: Sequence[EndUser], vectors: list[InterestVector], labels: li
 
 
 def event_weights(history: Sequence[tuple[str, float, datetime]], *, half_life_days: float) -> NDArray[np.float64]:
-    """(n_events,) weight of each (type, value, time): the type's, halved every `half_life_days` before the newest."""
+    """(n_events,) weight of each (type, value, time): the type's, halved every `half_life_days` before the newest, or
+    sooner where the type is forgotten sooner."""
     if not history:
         return np.zeros(0)
     times_s = np.array([occurred_at.timestamp() for _, _, occurred_at in history])
     by_type = np.array([algorithm.event_weight(event_type, value) for event_type, value, _ in history])
-    return by_type * algorithm.decay((times_s.max() - times_s) / DAY_S, half_life_days=half_life_days)
+    each = algorithm.half_lives([event_type for event_type, _, _ in history], half_life_days=half_life_days)
+    return by_type * algorithm.decay((times_s.max() - times_s) / DAY_S, half_life_days=each)
 
 
 def _weights_of(events: Sequence[Event]) -> NDArray[np.float64]:
@@ -216,12 +220,22 @@ def _interest_labels_of(user: EndUser, history: Sequence[Event], labels: LabelsB
 
 
 def _name(vectors: Sequence[InterestVector]) -> None:
-    """Y = softmax(W2 x + b2) of each interest vector: what it is about."""
+    """Y = softmax(W2 x + b2) of each interest vector: what it is about. The head knows the items' own space, so it is
+    asked before the vectors are encoded."""
     rows = np.stack([each.vector for each in vectors]) if vectors else np.zeros((0, 0), dtype=np.float32)
     for interest, found in zip(vectors, vector_labels.labels_of(rows), strict=True):
         interest.labels = [
             {"taxonomy": each.taxonomy_id, "label": each.label_id, "share": each.share} for each in found
         ]
+
+
+def _encode(vectors: Sequence[InterestVector]) -> None:
+    """U = f(W1 x + b1) by the live version, where there is one."""
+    transform = encoding.live_transform() if vectors else None
+    if transform is None:
+        return
+    for interest, encoded in zip(vectors, transform.apply(np.stack([each.vector for each in vectors])), strict=True):
+        interest.vector = encoded
 
 
 def _labels_by_head(user: EndUser, vectors: Sequence[InterestVector], known: set[int]) -> list[InterestLabel]:

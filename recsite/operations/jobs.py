@@ -38,6 +38,7 @@ TASKS = {
     "load_demo": "recommender.tasks.load_demo",
     "rebuild_interests": "recommender.tasks.rebuild_all_interests",
     "rebuild_statistics": "recommender.tasks.rebuild_statistics_job",
+    "train_interests": "recommender.tasks.train_interests",
     "relabel_items": "catalog.tasks.relabel_items",
     "undo_decisions": "catalog.tasks.undo_decisions",
 }
