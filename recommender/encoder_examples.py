@@ -27,6 +27,7 @@ VALIDATION_SHARE = 0.2
 # Among how many items a target is ranked; a larger catalog is drawn from.
 MOST_ITEMS = 20_000
 USERS_AT_ONCE = 200
+TOLD_EVERY = 100
 
 Row = tuple[int, int, str, float, datetime, str]
 
@@ -44,7 +45,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Lesson:
-    """Examples before `split_at` to train on; after it some to tune on and, of other users, some that nothing has seen."""
+    """Examples before `split_at` to train on; after it some to tune on and, of other users, some that none saw."""
 
     train: Examples
     tune: Examples
@@ -68,9 +69,9 @@ def lesson(*, seed: int = 0, on_progress: OnProgress | None = None) -> Lesson:
     rows = _ranked_rows(found, vectors, random)
     place_of = {row: place for place, row in enumerate(rows.tolist())}
     return Lesson(
-        train=_examples(train, vectors, place_of),
-        tune=_examples(validation[::2], vectors, place_of),
-        held_out=_examples(validation[1::2], vectors, place_of),
+        train=_examples(train, vectors, place_of, on_progress),
+        tune=_examples(validation[::2], vectors, place_of, on_progress),
+        held_out=_examples(validation[1::2], vectors, place_of, on_progress),
         item_vectors=vectors.centred[rows],
         split_at=split_at,
         users=len({moment.user_id for moment in train}),
@@ -128,10 +129,16 @@ def _ranked_rows(moments: Sequence[Moment], vectors: Vectors, random: np.random.
     return np.sort(np.concatenate([targets, others])).astype(np.int64)
 
 
-def _examples(moments: Sequence[Moment], vectors: Vectors, place_of: dict[int, int]) -> Examples:
+def _examples(
+    moments: Sequence[Moment], vectors: Vectors, place_of: dict[int, int], on_progress: OnProgress | None
+) -> Examples:
     """Of moments whose history says anything."""
-    built = [(moment, _interests(moment, vectors)) for moment in moments]
-    usable = [(moment, found) for moment, found in built if found]
+    usable = []
+    for done, moment in enumerate(moments, start=1):
+        if found := _interests(moment, vectors):
+            usable.append((moment, found))
+        if on_progress is not None and (done % TOLD_EVERY == 0 or done == len(moments)):
+            on_progress(done, len(moments), "Building interests as they were")
     n, dim = len(usable), vectors.centred.shape[1]
     longest = max((len(moment.before) for moment, _ in usable), default=0)
     inputs = np.zeros((n, MAX_INTERESTS, dim), dtype=np.float32)

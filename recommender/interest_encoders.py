@@ -7,7 +7,7 @@ ones, of users whose validation moments chose nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ Status = InterestEncoder.Status
 
 
 def train(*, seed: int = 0, progress: jobs.Progress | None = None) -> InterestEncoder:
-    """Train a version and keep it, live or refused. Raises InvalidInputError where there is too little to learn from."""
+    """Train a version and keep it, live or refused. Raises InvalidInputError where there is too little to learn."""
     began, model = timezone.now(), ItemEmbedding.objects.model_in_use()
     newest = InterestEncoder.objects.defer("weights").first()
     lesson = encoder_examples.lesson(seed=seed, on_progress=progress.report if progress else None)
@@ -54,9 +54,13 @@ def train(*, seed: int = 0, progress: jobs.Progress | None = None) -> InterestEn
             f"There are {len(lesson.train)} moments to train on and {len(lesson.held_out)} to compare on; training "
             f"takes {MIN_EXAMPLES} and {MIN_HELD_OUT}. Train again when users have taken more that was new to them."
         )
-    if progress:
-        progress.report(0, 1, f"Training on {len(lesson.train):,} moments")
-    trained = algorithm.train(lesson.train, lesson.item_vectors, validation=lesson.tune, seed=seed)
+
+    def tell(done: int, most: int) -> None:
+        if progress is not None:
+            progress.report(done, most, f"Training on {len(lesson.train):,} moments")
+
+    tell(0, 1)
+    trained = algorithm.train(lesson.train, lesson.item_vectors, validation=lesson.tune, seed=seed, on_epoch=tell)
     live = InterestEncoder.objects.defer("weights").filter(status=Status.LIVE, model=model).first()
     now_live = encoding.live_transform() or InterestTransform.identity(lesson.item_vectors.shape[1])
     report = {
@@ -76,8 +80,7 @@ def train(*, seed: int = 0, progress: jobs.Progress | None = None) -> InterestEn
 def compare(live: InterestTransform, new: InterestTransform, lesson: Lesson) -> dict[str, Any]:
     """NDCG@10 and HR@10 of the item taken next among all that the user had no event with, paired by moment.
 
-    `ci95` is the bootstrap interval of the difference in NDCG@10; above 0 it is better. `chance` of being better is
-    that of a sign test in Bayes' words, beside it for those who read label heads.
+    `ci95` is the bootstrap interval of the difference in NDCG@10: a version is better where all of it is above 0.
     """
     ranks = {
         name: algorithm.ranks(transform, lesson.held_out, lesson.item_vectors)
@@ -109,7 +112,7 @@ def _save(
     *,
     model: str,
     users: int,
-    began: Any,
+    began: datetime,
     newest: InterestEncoder | None,
 ) -> InterestEncoder:
     is_better = report["difference"] > 0 and report["ci95"][0] > 0

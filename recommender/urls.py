@@ -6,7 +6,7 @@ from django.urls import URLPattern, path
 
 from recommender.api import events, recommendations
 from recommender.api import users as users_api
-from recommender.views import home, item_parts, label_parts, users
+from recommender.views import home, interest_encoder, item_parts, label_parts, users
 
 api_urlpatterns: list[URLPattern] = [
     path("events/", events.EventList.as_view(), name="api-events"),
@@ -34,6 +34,7 @@ urlpatterns: list[URLPattern] = [
     path("user-parts/<int:pk>/freshness/", users.user_freshness, name="user-freshness"),
     path("user-parts/<int:pk>/interests/", users.user_interests, name="user-interests"),
     path("user-parts/<int:pk>/timeline/", users.user_timeline, name="user-timeline"),
+    path("operations/interest-encoder/", interest_encoder.interest_encoder, name="interest-encoder"),
     path("label-reach/", label_parts.reach, name="label-reach"),
     path("items/<int:pk>/next/", item_parts.item_next, name="item-next"),
     path("items/<int:pk>/activity/", item_parts.item_activity, name="item-activity"),

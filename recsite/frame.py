@@ -39,6 +39,7 @@ PLACES = {
     "jobs": "operations",
     "job": "operations",
     "models": "models",
+    "interest-encoder": "models",
 }
 
 

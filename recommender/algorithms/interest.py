@@ -120,7 +120,8 @@ def pushed(vectors: NDArray[np.float32], weights: NDArray[np.float64]) -> NDArra
     liked, disliked = weights > 0, weights < 0
     if not liked.any() or not disliked.any():
         return weights
-    strength = np.minimum(-weights[disliked] / weights[liked].max(), 1.0)
+    strongest = weights[liked].max()
+    strength = np.minimum(-weights[disliked], strongest) / strongest
     cosines = np.asarray(vectors[liked] @ vectors[disliked].T, dtype=np.float64)
     nearness = np.clip((cosines - NEAR) / (1.0 - NEAR), 0.0, 1.0)
     result = weights.astype(np.float64, copy=True)

@@ -6,7 +6,7 @@ is what is served: an item's score is the largest of cos(U of an interest, item)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,8 @@ PATIENCE = 3
 # Pulls towards the identity, strongest first; the strongest of equally good ones stays.
 PULLS = (0.1, 0.01, 0.001)
 RANKED_AT_ONCE = 256
+
+OnEpoch = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -87,12 +89,15 @@ def train(
     validation: Examples,
     seed: int = 0,
     pulls: Sequence[float] = PULLS,
+    learning_rate: float = LEARNING_RATE,
+    on_epoch: OnEpoch | None = None,
 ) -> TrainedEncoder:
     """The best encoder on `validation` of those trained with each pull; the identity where none is better.
 
     item_vectors: (m, dim), centred unit rows. Minimises the sampled softmax loss (negatives drawn by
     popularity^0.75) plus pull * |(W1, b1) - (I, 0)|^2, and stops when `validation` has not got better for some epochs.
-    The same seed gives the same encoder. No examples, or none to validate on, give the identity.
+    on_epoch(epochs done, at most) is told after each. The same seed gives the same encoder. No examples, or none to
+    validate on, give the identity.
     """
     identity = InterestTransform.identity(item_vectors.shape[1])
     if not len(examples) or not len(validation) or len(item_vectors) < 2:
@@ -100,8 +105,15 @@ def train(
     before = goodness(identity, validation, item_vectors)
     best = TrainedEncoder(identity, TrainingReport(pull=0.0, epochs=0, before=before, after=before))
     tried: list[tuple[float, float]] = []
-    for pull in pulls:
-        transform, epochs, after = _descend(examples, item_vectors, validation, pull=pull, seed=seed, start=before)
+    for place, pull in enumerate(pulls):
+
+        def tell(epoch: int, before_it: int = place * MOST_EPOCHS) -> None:
+            if on_epoch is not None:
+                on_epoch(before_it + epoch, len(pulls) * MOST_EPOCHS)
+
+        transform, epochs, after = _descend(
+            examples, item_vectors, validation, pull=pull, rate=learning_rate, seed=seed, start=before, tell=tell
+        )
         tried.append((pull, round(after, 5)))
         if after > best.report.after + 1e-9:
             best = TrainedEncoder(transform, TrainingReport(pull, epochs, before, after))
@@ -117,8 +129,10 @@ def _descend(
     validation: Examples,
     *,
     pull: float,
+    rate: float,
     seed: int,
     start: float,
+    tell: Callable[[int], None],
 ) -> tuple[InterestTransform, int, float]:
     """(the encoder after its best epoch, which that was, how good it is)"""
     import torch
@@ -131,7 +145,7 @@ def _descend(
     dim = item_vectors.shape[1]
     away = torch.zeros((dim, dim), requires_grad=True)
     bias = torch.zeros(dim, requires_grad=True)
-    optimiser = torch.optim.Adam([away, bias], lr=LEARNING_RATE)
+    optimiser = torch.optim.Adam([away, bias], lr=rate)
     best, best_epoch, best_goodness = InterestTransform.identity(dim), 0, start
     for epoch in range(1, MOST_EPOCHS + 1):
         order = random.permutation(len(examples))
@@ -157,6 +171,7 @@ def _descend(
         w1 = away.detach().numpy() + np.eye(dim, dtype=np.float32)
         found = InterestTransform(w1, bias.detach().numpy().copy())
         reached = goodness(found, validation, item_vectors)
+        tell(epoch)
         if reached > best_goodness:
             best, best_epoch, best_goodness = found, epoch, reached
         elif epoch - best_epoch >= PATIENCE:

@@ -125,7 +125,7 @@ class EventQuerySet(models.QuerySet["Event"]):
         )
 
     def histories_of(self, user_ids: Sequence[int], limit: int) -> list[tuple[int, int, str, float, datetime, str]]:
-        """(user, item, type, value, time, basket) of the newest `limit` telling events of each; by user, oldest first."""
+        """(user, item, type, value, time, basket) of the newest `limit` telling events each; by user, oldest first."""
         rows = self.latest_of(user_ids, limit).order_by("user_id", "occurred_at", "id")
         return list(rows.values_list("user_id", "item_id", "type", "value", "occurred_at", "basket"))
 
