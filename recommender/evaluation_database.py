@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from catalog.models import Item, ItemEmbedding
 from recommender import evaluation, tuning
 from recommender.algorithms.histories import Interactions
 from recommender.candidates import past_of
 from recommender.evaluation_rows import Case, Dataset, Fold
-from recommender.models import Event, InterestLabel, Strategy
+from recommender.interests import HISTORY_EVENTS, Vectors, interests_of, labels_of
+from recommender.models import EndUser, Event, InterestLabel, InterestVector, Strategy
 from recommender.neighbours import read_interactions, titles_of_items
 from recommender.shelves import PooledLabel
 from recommender.strategies import recipe_of
 from recsite.operations.errors import InvalidInputError
 
 VALIDATION_DAYS = 28
-HISTORY_ROWS = 1_000
+USERS_AT_ONCE = 200
 
 
 def evaluate_database(
@@ -99,23 +102,49 @@ def _fold(
     for user, item in zip(everything.users[is_target].tolist(), everything.items[is_target].tolist(), strict=True):
         targets.setdefault(user, []).append(item)
     place_of = {int(item_id): place for place, item_id in enumerate(item_ids)}
-    events = Event.objects.filter(occurred_at__lt=moment).latest_of(chosen, HISTORY_ROWS)
-    rows = events.values_list("user_id", "item_id", "type", "value", "occurred_at", "user__external_id")
-    cases = []
-    for user_id, own in groupby(rows.iterator(), key=lambda row: row[0]):
-        history = [row for row in own if row[1] in place_of]
-        user = number[user_id]
-        # Made when the basket came, as the list of that visit would have been.
-        as_of = max(datetime.fromtimestamp(float(next_s[user]), moment.tzinfo), moment)
-        past = past_of([(place_of[row[1]], *row[2:5]) for row in history], as_of=as_of)
-        settled = tuple(sorted({place_of[row[1]] for row in history if row[2] == Event.Type.HIDE}))
-        bought = tuple(sorted({place_of[row[1]] for row in history if row[2] == Event.Type.PURCHASE}))
-        if len(past) and targets.get(user):
-            name = history[0][5]
-            cases.append(
-                Case(name, past, as_of.timestamp(), tuple(dict.fromkeys(targets[user])), None, bought, settled)
-            )
+    vectors = Vectors.load()
+    cases: list[Case] = []
+    with threadpool_limits(1):
+        for start in range(0, len(chosen), USERS_AT_ONCE):
+            some = EndUser.objects.filter(pk__in=chosen[start : start + USERS_AT_ONCE]).order_by("pk")
+            for user, events, interests, labels in _known_before(list(some), moment, vectors):
+                place = number[user.pk]
+                # Made when the basket came, as the list of that visit would have been.
+                as_of = max(datetime.fromtimestamp(float(next_s[place]), UTC), moment)
+                case = _case(user, events, place_of, as_of, tuple(dict.fromkeys(targets.get(place, []))))
+                if len(case.past) and case.targets:
+                    cases.append(replace(case, interests=interests, interest_labels=labels))
     return Fold(learned_from, tuple(cases))
+
+
+def _known_before(
+    users: Sequence[EndUser], moment: datetime, vectors: Vectors
+) -> Iterator[tuple[EndUser, list[Event], tuple[InterestVector, ...], tuple[InterestLabel, ...]]]:
+    """Each user's newest events before the moment, and the interests that a rebuild then would have made of them."""
+    rows = Event.objects.filter(occurred_at__lt=moment).latest_of([user.pk for user in users], HISTORY_EVENTS)
+    histories = {user_id: list(own) for user_id, own in groupby(rows, key=lambda event: event.user_id)}
+    labels = labels_of(sorted({event.item_id for own in histories.values() for event in own}))
+    found, found_labels = interests_of(users, histories, vectors, labels)
+    for user in users:
+        own_labels = [each for each in found_labels if each.user_id == user.pk]
+        yield (
+            user,
+            histories.get(user.pk, []),
+            tuple(each for each in found if each.user_id == user.pk),
+            tuple(sorted(own_labels, key=lambda each: (-each.weight, each.label_id))),
+        )
+
+
+def _case(
+    user: EndUser, events: Sequence[Event], place_of: dict[int, int], as_of: datetime, targets: tuple[int, ...]
+) -> Case:
+    known = [event for event in events if event.item_id in place_of]
+    past = past_of(
+        [(place_of[event.item_id], event.type, event.value, event.occurred_at) for event in known], as_of=as_of
+    )
+    bought = {place_of[event.item_id] for event in known if event.type == Event.Type.PURCHASE}
+    hidden = {place_of[event.item_id] for event in known if event.type == Event.Type.HIDE}
+    return Case(user.external_id, past, as_of.timestamp(), targets, None, tuple(sorted(bought)), tuple(sorted(hidden)))
 
 
 def _sample(user_ids: NDArray[np.int64], most: int) -> list[int]:

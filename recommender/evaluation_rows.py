@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.algorithms.histories import History, Interactions, history
+from recommender.models import InterestLabel, InterestVector
 from recommender.shelves import PooledLabel
 
 REAL_TIME_S = 1e8
@@ -21,7 +22,7 @@ class Case:
     """One list to make: a user's history before a moment, and the items they took next (one or a whole basket).
 
     candidates: the items to rank, where somebody chose them; None: all. bought: what counts as taken lately, None for
-    everything liked; hidden: what the user asked not to see.
+    everything liked; hidden: what the user asked not to see. interests and interest_labels: as the site had them; None: made of `past`.
     """
 
     user: str
@@ -31,6 +32,8 @@ class Case:
     candidates: tuple[int, ...] | None = None
     bought: tuple[int, ...] | None = None
     hidden: tuple[int, ...] = ()
+    interests: tuple[InterestVector, ...] | None = None
+    interest_labels: tuple[InterestLabel, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,8 @@ def merged(cases: Sequence[Case]) -> tuple[Case, ...]:
             own[0].candidates,
             own[0].bought,
             own[0].hidden,
+            own[0].interests,
+            own[0].interest_labels,
         )
         for own in found.values()
     )

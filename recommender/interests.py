@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from catalog import vector_labels
 from catalog.models import ItemEmbedding
+from recommender import encoding
 from recommender.algorithms import interest as algorithm
 from recommender.models import EndUser, Event, InterestLabel, InterestVector
 
@@ -109,8 +110,18 @@ def _rebuild_chunk(user_ids: Sequence[int], *, vectors: Vectors | None, only_if_
     events = list(Event.objects.latest_of([user.pk for user in users], HISTORY_EVENTS))
     item_ids = sorted({event.item_id for event in events})
     loaded = vectors if vectors is not None else Vectors.load(item_ids)
-    labels = _labels_of(item_ids)
+    labels = labels_of(item_ids)
     histories = {user_id: list(own) for user_id, own in groupby(events, key=lambda event: event.user_id)}
+    new_vectors, new_labels = interests_of(users, histories, loaded, labels)
+    _replace(users, new_vectors, new_labels)
+    log.info("interests_rebuilt", users=len(users), first_user=users[0].pk, vectors=len(new_vectors))
+    return len(users)
+
+
+def interests_of(
+    users: Sequence[EndUser], histories: Mapping[int, Sequence[Event]], loaded: Vectors, labels: LabelsByItem
+) -> tuple[list[InterestVector], list[InterestLabel]]:
+    """Unsaved rows for these users, from their newest events by user id; by user, strongest first."""
     new_vectors: list[InterestVector] = []
     new_labels: list[InterestLabel] = []
     for user in users:
@@ -118,13 +129,12 @@ def _rebuild_chunk(user_ids: Sequence[int], *, vectors: Vectors | None, only_if_
         new_vectors += _vectors_of(user, history, loaded)
         new_labels += _interest_labels_of(user, history, labels)
     _name(new_vectors)
+    _encode(new_vectors)
     for user in users:
         own = [interest for interest in new_vectors if interest.user_id == user.pk]
         known = {each.taxonomy_id for event in histories.get(user.pk, []) for each in labels.get(event.item_id, [])}
         new_labels += _labels_by_head(user, own, known)
-    _replace(users, new_vectors, new_labels)
-    log.info("interests_rebuilt", users=len(users), first_user=users[0].pk, vectors=len(new_vectors))
-    return len(users)
+    return new_vectors, new_labels
 
 
 def _replace(users: Sequence[EndUser], vectors: list[InterestVector], labels: list[InterestLabel]) -> None:
@@ -140,12 +150,14 @@ def _replace(users: Sequence[EndUser], vectors: list[InterestVector], labels: li
 
 
 def event_weights(history: Sequence[tuple[str, float, datetime]], *, half_life_days: float) -> NDArray[np.float64]:
-    """(n_events,) weight of each (type, value, time): the type's, halved every `half_life_days` before the newest."""
+    """(n_events,) weight of each (type, value, time): the type's, halved every `half_life_days` before the newest, or
+    sooner where the type is forgotten sooner."""
     if not history:
         return np.zeros(0)
     times_s = np.array([occurred_at.timestamp() for _, _, occurred_at in history])
     by_type = np.array([algorithm.event_weight(event_type, value) for event_type, value, _ in history])
-    return by_type * algorithm.decay((times_s.max() - times_s) / DAY_S, half_life_days=half_life_days)
+    each = algorithm.half_lives([event_type for event_type, _, _ in history], half_life_days=half_life_days)
+    return by_type * algorithm.decay((times_s.max() - times_s) / DAY_S, half_life_days=each)
 
 
 def _weights_of(events: Sequence[Event]) -> NDArray[np.float64]:
@@ -189,7 +201,7 @@ def _events_behind(
     return behind
 
 
-def _labels_of(item_ids: Sequence[int]) -> LabelsByItem:
+def labels_of(item_ids: Sequence[int]) -> LabelsByItem:
     labels: LabelsByItem = defaultdict(list)
     for item_id, taxonomy_id, label_id, confidence in InterestLabel.objects.labels_of_items(item_ids):
         labels[item_id].append(ItemLabelShare(taxonomy_id, label_id, confidence))
@@ -216,12 +228,22 @@ def _interest_labels_of(user: EndUser, history: Sequence[Event], labels: LabelsB
 
 
 def _name(vectors: Sequence[InterestVector]) -> None:
-    """Y = softmax(W2 x + b2) of each interest vector: what it is about."""
+    """Y = softmax(W2 x + b2) of each interest vector: what it is about. The head knows the items' own space, so it is
+    asked before the vectors are encoded."""
     rows = np.stack([each.vector for each in vectors]) if vectors else np.zeros((0, 0), dtype=np.float32)
     for interest, found in zip(vectors, vector_labels.labels_of(rows), strict=True):
         interest.labels = [
             {"taxonomy": each.taxonomy_id, "label": each.label_id, "share": each.share} for each in found
         ]
+
+
+def _encode(vectors: Sequence[InterestVector]) -> None:
+    """U = f(W1 x + b1) by the live version, where there is one."""
+    transform = encoding.live_transform() if vectors else None
+    if transform is None:
+        return
+    for interest, encoded in zip(vectors, transform.apply(np.stack([each.vector for each in vectors])), strict=True):
+        interest.vector = encoded
 
 
 def _labels_by_head(user: EndUser, vectors: Sequence[InterestVector], known: set[int]) -> list[InterestLabel]:

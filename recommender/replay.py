@@ -34,7 +34,10 @@ class Made:
 def state_of(case: Case, recipe: Recipe, shelf: MemoryShelf, same_text: Mapping[int, tuple[int, ...]]) -> UserState:
     """What `candidates.user_state` would have said. same_text: items that read the same, by item, itself with them."""
     past = _newest(case.past, recipe.history_events)
-    interests = _interests(_newest(case.past, HISTORY_EVENTS), shelf)
+    interests, labels = case.interests, case.interest_labels
+    if interests is None:
+        interests = _interests(_newest(case.past, HISTORY_EVENTS), shelf)
+        labels = _interest_labels(_newest(case.past, HISTORY_EVENTS), shelf)
     settled = set(case.hidden)
     if recipe.repeats == "exclude":
         taken = case.past.items[(case.past.weights > 0) & (case.past.days_ago < recipe.repeat_window_days)]
@@ -45,7 +48,7 @@ def state_of(case: Case, recipe: Recipe, shelf: MemoryShelf, same_text: Mapping[
         as_of=datetime.fromtimestamp(case.as_of_s, UTC),
         past=past,
         interests=interests,
-        interest_labels=_interest_labels(_newest(case.past, HISTORY_EVENTS), shelf),
+        interest_labels=labels,
         excluded=tuple(sorted(excluded)),
     )
 

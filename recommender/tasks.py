@@ -100,3 +100,21 @@ def refresh_statistics() -> None:
     from recommender import upkeep
 
     upkeep.refresh_statistics()
+
+
+@shared_task(name="recommender.tasks.train_interests", soft_time_limit=3_300, time_limit=3_400)
+def train_interests(job_id: int) -> None:
+    """The job of training a version of the interest encoder; on the models queue, for it loads torch."""
+    from recommender import interest_encoders
+
+    with jobs.running(job_id) as progress:
+        if progress is not None:
+            interest_encoders.run(progress)
+
+
+@shared_task(name="recommender.tasks.learn_interests")
+def learn_interests() -> None:
+    """Beat rings this every six hours; a version is trained at most once a week."""
+    from recommender import interest_encoders
+
+    interest_encoders.train_where_due()

@@ -10,6 +10,7 @@ from recommender.views import (
     data_quality,
     evaluation,
     home,
+    interest_encoder,
     item_parts,
     label_parts,
     strategy_editor,
@@ -58,6 +59,7 @@ urlpatterns: list[URLPattern] = [
     path("evaluation/<int:pk>/keep/", evaluation.evaluation_keep, name="evaluation-keep"),
     path("evaluation/<int:pk>/delete/", evaluation.evaluation_delete, name="evaluation-delete"),
     path("data-quality/", data_quality.data_quality, name="data-quality"),
+    path("operations/interest-encoder/", interest_encoder.interest_encoder, name="interest-encoder"),
     path("label-reach/", label_parts.reach, name="label-reach"),
     # Whatever follows /strategies/ is a name, so what is done with a version lives elsewhere.
     path("strategies/", strategies_views.strategies, name="strategies"),

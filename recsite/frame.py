@@ -46,6 +46,7 @@ PLACES = {
     "job": "operations",
     "models": "models",
     "data-quality": "data-quality",
+    "interest-encoder": "models",
 }
 
 

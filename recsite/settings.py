@@ -212,6 +212,8 @@ CELERY_TASK_ROUTES = {
     "catalog.tasks.learn*": {"queue": "models"},
     "recommender.tasks.rebuild_user_interests": {"queue": "events"},
     "recommender.tasks.summarise_*": {"queue": "models"},
+    # It loads torch, which only workers of the models queue do.
+    "recommender.tasks.train_interests": {"queue": "models"},
     "*.tasks.sweep": {"queue": "events"},
 }
 # A stopping worker gives its task three seconds, then hands the message back to the broker.
@@ -224,6 +226,7 @@ CELERY_BEAT_SCHEDULE = {
         for name in ("catalog.tasks.sweep", "recommender.tasks.sweep")
     },
     "recommender.tasks.refresh_statistics": {"task": "recommender.tasks.refresh_statistics", "schedule": 3600.0},
+    "recommender.tasks.learn_interests": {"task": "recommender.tasks.learn_interests", "schedule": 21_600.0},
 }
 CELERY_TIMEZONE = "UTC"
 

@@ -205,6 +205,10 @@ class ItemEmbeddingQuerySet(models.QuerySet["ItemEmbedding"]):
         mean = self.order_by("item_id")[:MEAN_SAMPLE].aggregate(mean=Avg("vector"))["mean"]
         return np.array(mean if mean is not None else np.zeros(settings.EMBEDDING_DIM), dtype=np.float32)
 
+    def model_in_use(self) -> str:
+        """The embedding model behind the vectors, told by the first of them; '' where there are none."""
+        return self.order_by("item_id").values_list("model", flat=True).first() or ""
+
     def vectors_by_text(self, text_hashes: Iterable[str], *, model: str) -> dict[str, NDArray[np.float32]]:
         """text hash -> the vector this model gave that text, for those of the texts that some item has."""
         rows = (

@@ -24,6 +24,26 @@ EVENT_WEIGHTS: Mapping[str, float] = MappingProxyType(
     }
 )
 NEUTRAL_RATING = 3.0
+# By what an event's half-life is multiplied: a look is forgotten sooner than a purchase. What takes an event back fades
+# as slowly as what it answers, or the answer would wear off first.
+HALF_LIFE_FACTORS: Mapping[str, float] = MappingProxyType(
+    {
+        "purchase": 1.0,
+        "favourite": 1.0,
+        "rate": 1.0,
+        "add_to_cart": 0.5,
+        "click": 0.25,
+        "view": 0.25,
+        "impression": 0.25,
+        "remove_from_cart": 0.5,
+        "refund": 1.0,
+        "hide": 1.0,
+    }
+)
+# A disliked item takes up to this share of the weight of liked ones, in full of those that are the same, of none that
+# are less like it than NEAR (cosine).
+MOST_PUSHED = 0.5
+NEAR = 0.5
 
 
 @dataclass(frozen=True)
@@ -51,11 +71,19 @@ def event_type_weights(events: Sequence[tuple[str, float]]) -> NDArray[np.float6
     return np.array([event_weight(event_type, value) for event_type, value in events], dtype=np.float64)
 
 
-def decay(ages_days: NDArray[np.float64], *, half_life_days: float) -> NDArray[np.float64]:
-    """Halves every `half_life_days`; an age below zero counts as zero. Raises ValueError where half_life_days <= 0."""
-    if half_life_days <= 0:
+def decay(ages_days: NDArray[np.float64], *, half_life_days: float | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Halves every `half_life_days` (one, or one for each age); an age below zero counts as zero.
+
+    Raises ValueError where half_life_days <= 0.
+    """
+    if np.any(np.asarray(half_life_days) <= 0):
         raise ValueError(f"half_life_days is {half_life_days}; it must be above 0.")
     return np.asarray(np.exp2(-np.maximum(ages_days, 0.0) / half_life_days))
+
+
+def half_lives(event_types: Sequence[str], *, half_life_days: float) -> NDArray[np.float64]:
+    """(n_events,) after how many days each has half its weight; a purchase after `half_life_days`."""
+    return half_life_days * np.array([HALF_LIFE_FACTORS[event_type] for event_type in event_types], dtype=np.float64)
 
 
 def net_weights(items: NDArray[np.int64], weights: NDArray[np.float64], *, n_items: int) -> NDArray[np.float64]:
@@ -79,17 +107,38 @@ def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 1e-12))
 
 
+def pushed(vectors: NDArray[np.float32], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights after the disliked items (those below 0) took from the liked ones near them, by at most MOST_PUSHED.
+
+    vectors: (n_items, dim), unit rows. A liked item keeps 1 - MOST_PUSHED * strength * nearness of its weight, for the
+    disliked item where that is most: strength is the dislike in terms of the strongest like, at most 1; nearness grows
+    from 0 at cosine NEAR to 1. Multiplying every weight multiplies the result. What is not liked stays as it is.
+    """
+    liked, disliked = weights > 0, weights < 0
+    if not liked.any() or not disliked.any():
+        return weights
+    strongest = weights[liked].max()
+    strength = np.minimum(-weights[disliked], strongest) / strongest
+    cosines = np.asarray(vectors[liked] @ vectors[disliked].T, dtype=np.float64)
+    nearness = np.clip((cosines - NEAR) / (1.0 - NEAR), 0.0, 1.0)
+    result = weights.astype(np.float64, copy=True)
+    result[liked] *= 1.0 - MOST_PUSHED * (nearness * strength).max(axis=1)
+    return result
+
+
 def interests(
     vectors: NDArray[np.float32], weights: NDArray[np.float64], *, max_interests: int = 6, max_distance: float = 1.0
 ) -> tuple[Interest, ...]:
     """Several interests instead of one mean that lies between them all (PinnerSage, arXiv 2007.03634).
 
-    vectors: (n_items, dim), centred unit rows; weights: (n_items,), an item of weight <= 0 is left out.
+    vectors: (n_items, dim), centred unit rows; weights: (n_items,), an item of weight <= 0 is left out, and one below
+    0 pushes interests away from itself (see `pushed`).
     Ward clusters are cut at `max_distance`, or into `max_interests` where that leaves more. Strongest first,
     weights sum to 1; ties go to the smaller row. Empty where no item has a positive weight.
     """
     if len(vectors) != len(weights):
         raise ValueError(f"{len(vectors)} vectors but {len(weights)} weights.")
+    weights = pushed(vectors, weights)
     rows = np.flatnonzero((weights > 0) & (np.linalg.norm(vectors, axis=1) > 0))
     if rows.size == 0:
         return ()

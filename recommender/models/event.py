@@ -127,6 +127,11 @@ class EventQuerySet(models.QuerySet["Event"]):
             .order_by("user_id", "-occurred_at", "-id")
         )
 
+    def histories_of(self, user_ids: Sequence[int], limit: int) -> list[tuple[int, int, str, float, datetime, str]]:
+        """(user, item, type, value, time, basket) of the newest `limit` telling events each; by user, oldest first."""
+        rows = self.latest_of(user_ids, limit).order_by("user_id", "occurred_at", "id")
+        return list(rows.values_list("user_id", "item_id", "type", "value", "occurred_at", "basket"))
+
     def newest_of(self, user_id: int, limit: int) -> list[tuple[int, str, float, datetime]]:
         """(item, type, value, time) of the user's newest `limit` telling events."""
         newest = self.telling().filter(user_id=user_id).newest_first()

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy
+
+ENCODERS_LOCK = 4_205
 
 
 class InterestEncoderQuerySet(models.QuerySet["InterestEncoder"]):
     def live(self) -> InterestEncoder | None:
         return self.filter(status=InterestEncoder.Status.LIVE).first()
+
+    def live_id(self, *, model: str) -> int | None:
+        """The live one's key where it reads the vectors of this embedding model; without its weights."""
+        return self.filter(status=InterestEncoder.Status.LIVE, model=model).values_list("pk", flat=True).first()
+
+    def stored_weights(self, pk: int) -> bytes | None:
+        weights = self.filter(pk=pk).values_list("weights", flat=True).first()
+        return None if weights is None else bytes(weights)
+
+    def lock_versions(self) -> None:
+        """Until the transaction ends, nobody else adds a version or makes one live."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", [ENCODERS_LOCK])
 
 
 class InterestEncoder(models.Model):

@@ -40,6 +40,7 @@ TASKS = {
     "load_demo": "recommender.tasks.load_demo",
     "rebuild_interests": "recommender.tasks.rebuild_all_interests",
     "rebuild_statistics": "recommender.tasks.rebuild_statistics_job",
+    "train_interests": "recommender.tasks.train_interests",
     "relabel_items": "catalog.tasks.relabel_items",
     "summarise_preferences": "recommender.tasks.summarise_preferences_job",
     "undo_decisions": "catalog.tasks.undo_decisions",

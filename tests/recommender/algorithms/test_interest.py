@@ -10,12 +10,15 @@ from hypothesis.extra.numpy import arrays
 
 from recommender.algorithms.interest import (
     EVENT_WEIGHTS,
+    HALF_LIFE_FACTORS,
+    MOST_PUSHED,
     centre,
     decay,
     event_weight,
+    half_lives,
     interests,
     net_weights,
-    strongest_weights,
+    pushed,
     unit,
 )
 
@@ -60,10 +63,9 @@ def test_decay_refuses_a_half_life_that_is_not_positive(half_life_days):
         decay(np.array([1.0]), half_life_days=half_life_days)
 
 
-def test_net_weights_add_up_and_strongest_weights_do_not():
+def test_net_weights_add_up():
     items, weights = np.array([0, 0, 1, 1, 2]), np.array([1.0, 0.5, 0.8, -1.0, 0.25])
     assert net_weights(items, weights, n_items=4).tolist() == pytest.approx([1.5, -0.2, 0.25, 0.0])
-    assert strongest_weights(items, weights, n_items=4).tolist() == pytest.approx([1.0, 0.0, 0.25, 0.0])
 
 
 def test_centring_removes_the_mean_and_keeps_unit_length():
@@ -152,3 +154,72 @@ def test_scaling_every_weight_changes_nothing(drawn, factor):
     once, scaled = interests(vectors, weights), interests(vectors, weights * factor)
     assert [each.members for each in once] == [each.members for each in scaled]
     assert [each.weight for each in once] == pytest.approx([each.weight for each in scaled])
+
+
+def test_a_look_is_forgotten_sooner_than_a_purchase():
+    each = half_lives(["purchase", "add_to_cart", "view"], half_life_days=60.0)
+    assert each.tolist() == [60.0, 30.0, 15.0]
+    assert decay(np.full(3, 60.0), half_life_days=each).tolist() == [0.5, 0.25, 0.0625]
+
+
+def test_every_event_type_has_a_half_life_and_what_takes_one_back_lasts_as_long():
+    assert set(HALF_LIFE_FACTORS) == {*EVENT_WEIGHTS, "rate"}
+    assert min(HALF_LIFE_FACTORS.values()) > 0
+    assert HALF_LIFE_FACTORS["refund"] == HALF_LIFE_FACTORS["purchase"]
+    assert HALF_LIFE_FACTORS["remove_from_cart"] == HALF_LIFE_FACTORS["add_to_cart"]
+
+
+def test_a_disliked_item_takes_from_those_near_it_and_from_no_others():
+    """Cosines with the disliked item: 1 (the same), .8 and 0; nearness (cos - .5) / .5 is 1, .6 and 0."""
+    vectors = rows([1, 0], [0.8, 0.6], [0, 1], [1, 0])
+    found = pushed(vectors, np.array([1.0, 1.0, 1.0, -1.0]))
+    assert found.tolist() == pytest.approx([0.5, 0.7, 1.0, -1.0], abs=1e-6)
+    # Half as strong a dislike takes half as much; more than the strongest like takes no more than that.
+    assert pushed(vectors, np.array([1.0, 1.0, 1.0, -0.5]))[:3].tolist() == pytest.approx([0.75, 0.85, 1.0], abs=1e-6)
+    assert pushed(vectors, np.array([1.0, 1.0, 1.0, -9.0]))[:3].tolist() == pytest.approx([0.5, 0.7, 1.0], abs=1e-6)
+
+
+def test_an_interest_moves_away_from_what_is_disliked_but_stays_within_its_items():
+    """Two liked items at +-30 degrees make one interest at 0; disliking what equals the upper one halves its weight."""
+    upper, lower = [np.sqrt(3) / 2, 0.5], [np.sqrt(3) / 2, -0.5]
+    (before,) = interests(rows(upper, lower), np.ones(2))
+    assert before.vector.tolist() == pytest.approx([1.0, 0.0], abs=1e-6)
+    (after,) = interests(rows(upper, lower, upper), np.array([1.0, 1.0, -1.0]))
+    # (.5 upper + 1 lower) / its length, and both stay members: cosine of the two is .5, where nothing is near.
+    expected = unit(np.array([1.5 * np.sqrt(3) / 2, -0.25], dtype=np.float32))
+    assert after.vector.tolist() == pytest.approx(expected.tolist(), abs=1e-5)
+    assert sorted(after.members) == [0, 1]
+
+
+def test_disliking_part_of_a_taste_moves_attention_to_the_others():
+    vectors = rows([1, 0, 0], [0, 0, 1], [1, 0, 0])
+    found = interests(vectors, np.array([1.0, 1.0, -1.0]))
+    assert [(each.medoid, each.weight) for each in found] == [(1, pytest.approx(2 / 3)), (0, pytest.approx(1 / 3))]
+
+
+def test_without_dislikes_or_likes_nothing_is_pushed():
+    vectors = rows([1, 0], [1, 0])
+    assert pushed(vectors, np.array([1.0, 0.0])).tolist() == [1.0, 0.0]
+    assert pushed(vectors, np.array([-1.0, 0.0])).tolist() == [-1.0, 0.0]
+    assert pushed(np.zeros((0, 2), dtype=np.float32), np.zeros(0)).tolist() == []
+
+
+mixed_items = st.integers(1, 10).flatmap(
+    lambda n: st.tuples(
+        arrays(np.float32, (n, 4), elements=st.floats(-1, 1, width=32)),
+        arrays(np.float64, n, elements=st.floats(-5, 5)),
+    )
+)
+
+
+@given(mixed_items, st.floats(0.25, 8))
+def test_pushing_is_bounded_and_neither_scale_nor_order_matters(drawn, factor):
+    vectors, weights = unit(drawn[0]), drawn[1]
+    found = pushed(vectors, weights)
+    liked = weights > 0
+    assert (found[liked] <= weights[liked] + 1e-12).all()
+    assert (found[liked] >= (1 - MOST_PUSHED) * weights[liked] - 1e-12).all()
+    assert found[~liked].tolist() == weights[~liked].tolist()
+    assert pushed(vectors, weights * factor).tolist() == pytest.approx((found * factor).tolist(), rel=1e-6, abs=1e-9)
+    order = np.arange(len(weights))[::-1]
+    assert pushed(vectors[order], weights[order]).tolist() == pytest.approx(found[order].tolist(), rel=1e-6, abs=1e-9)
