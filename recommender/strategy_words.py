@@ -38,10 +38,16 @@ GROUPS: Mapping[str, Words] = {
     "other": gettext_lazy("Further"),
 }
 SOURCE_HELP: Mapping[str, Words] = {
-    "neighbours": gettext_lazy("What others took with or after the user's items."),
+    "neighbours": gettext_lazy("What users take who take the same things."),
+    "next": gettext_lazy("What others took right after the user's latest items."),
+    "carried": gettext_lazy("What resembles the items those users take; finds new ones too."),
+    "similar": gettext_lazy("How much an item resembles what they took last."),
+    "words": gettext_lazy("Items whose titles share rare words with what they took last."),
     "interest": gettext_lazy("How close an item is to what they are after."),
     "label_affinity": gettext_lazy("Items of the labels they take most from."),
+    "repeat": gettext_lazy("What they took before and are due to take again."),
     "popular": gettext_lazy("What many took lately."),
+    "trending": gettext_lazy("What is taken more often now than before."),
     "new": gettext_lazy("What hardly anybody took yet."),
 }
 ITEMS, DAYS = gettext_lazy("items"), gettext_lazy("days")
@@ -54,6 +60,11 @@ WORDS: Mapping[str, FieldWords] = {
         gettext_lazy("How much each source counts; only their proportions matter, and 0 switches one off."),
         low=0,
         high=100,
+    ),
+    "is_fitted": FieldWords(
+        "sources",
+        gettext_lazy("Fitted weights"),
+        gettext_lazy("Whether the weights found on past lists count, once there are some, instead of those above."),
     ),
     "candidates_per_source": FieldWords(
         "sources",
@@ -79,13 +90,10 @@ WORDS: Mapping[str, FieldWords] = {
         1,
         1_000,
     ),
-    "history_half_life_days": FieldWords(
+    "memory_steps": FieldWords(
         "history",
-        gettext_lazy("Half life"),
-        gettext_lazy("After so many days an event counts half; smaller follows the latest whim."),
-        DAYS,
-        0.1,
-        36_500,
+        gettext_lazy("Memory"),
+        gettext_lazy("After so many later baskets or clicks an event counts half for a source; smaller follows whims."),
     ),
     "repeats": FieldWords(
         "repeats",
@@ -124,6 +132,20 @@ WORDS: Mapping[str, FieldWords] = {
         low=0,
         high=50,
         is_share=True,
+    ),
+    "diversity": FieldWords(
+        "list",
+        gettext_lazy("Variety"),
+        gettext_lazy("How much an item that resembles those above it loses; 0 lets the best stand, whatever they are."),
+        low=0,
+        high=1,
+    ),
+    "calibration": FieldWords(
+        "list",
+        gettext_lazy("The user's own mix"),
+        gettext_lazy("How much a list keeps to the shares of labels that the user takes; 0 does not care."),
+        low=0,
+        high=1,
     ),
 }
 

@@ -9,7 +9,8 @@ from django.db import connection
 from catalog.models import Item, ItemEmbedding
 from recommender import candidates
 from recommender.models import InterestLabel, InterestVector, ItemStatistics, Neighbour
-from recommender.strategies import Recipe
+from recommender.shelves import DatabaseShelf
+from recommender.strategies import Ranker, Recipe
 from tests.factories import (
     EndUserFactory,
     EventFactory,
@@ -93,9 +94,10 @@ def test_a_rebuild_or_a_deletion_in_the_middle_of_a_list_mixes_nothing():
     InterestVectorFactory(user=user, medoid=near, vector=axis(1), position=4, weight=1.0)
     gone_id = gone.pk
     gone.delete()
-    pool = candidates._scored([near.pk, gone_id], state, recipe, {})
+    ranker, shelf = Ranker(recipe), DatabaseShelf()
+    pool = candidates.gather(state, ranker, shelf, n=2, only=[near.pk, gone_id])
     assert (pool.ids.tolist(), pool.titles) == ([near.pk], (near.title,))
-    assert (pool.raw["interest"].tolist(), pool.closest_interest.tolist()) == ([0.0], [candidates.NO_INTEREST])
+    assert (pool.raw["interest"].tolist(), pool.closest_interest.tolist()) == ([1.0], [0])
 
 
 def test_each_interest_proposes_its_own_items():
@@ -133,9 +135,14 @@ def test_votes_add_up_over_the_history_and_leave_out_what_may_not_be_shown():
         (first, unembedded, 0.9),
     ):
         Neighbour.objects.create(item=item, neighbour=neighbour, score=score, users=3)
+    Neighbour.objects.create(item=first, neighbour=one, score=0.2, users=3, kind="next")
     history = {first.pk: 1.0, second.pk: 0.5}
-    assert Neighbour.objects.votes(history, without=[]) == [(both.pk, 0.625), (one.pk, 0.4), (avoided.pk, -0.25)]
-    assert Neighbour.objects.votes(history, without=[both.pk])[0] == (one.pk, 0.4)
+    assert Neighbour.objects.votes("together", history, without=[]) == [
+        (both.pk, 0.625),
+        (one.pk, 0.4),
+        (avoided.pk, -0.25),
+    ]
+    assert Neighbour.objects.votes("together", history, without=[both.pk])[0] == (one.pk, 0.4)
 
 
 def test_labels_propose_their_surest_items_and_a_persons_word_is_certain():
@@ -159,13 +166,14 @@ def test_every_candidate_is_scored_by_every_source():
     ItemStatistics.objects.create(item=popular, users=9, recent_users=7, popularity=np.e - 1)
     Neighbour.objects.create(item=taken, neighbour=near, score=0.7, users=3)
     recipe = Recipe()
-    pool = candidates.gather(candidates.user_state(user.external_id, recipe), recipe, n=3)
+    pool = candidates.gather(candidates.user_state(user.external_id, recipe), Ranker(recipe), DatabaseShelf(), n=3)
     assert pool.ids.tolist() == [near.pk, labelled.pk, popular.pk]
     assert pool.raw["neighbours"].tolist() == [0.7, 0.0, 0.0]
-    assert pool.raw["interest"].tolist() == [1.0, 0.0, 0.0]
+    # The mean of the four vectors is (.5, 0, .25, .25): a centred vector's length is known, and so is its cosine.
+    assert pool.raw["interest"].tolist() == pytest.approx([0.5 / 0.375**0.5, -0.5 / 0.875**0.5, -0.5 / 0.875**0.5])
     assert pool.raw["label_affinity"].tolist() == [0.0, 0.4, 0.0]
     assert pool.raw["popular"].tolist() == [0.0, 0.0, pytest.approx(1.0)]
-    assert pool.raw["new"].tolist() == [1.0, 0.0, 0.0]
+    assert pool.raw["new"].tolist() == pytest.approx([0.5 / 0.375**0.5, 0.0, 0.0])
     assert (pool.users.tolist(), pool.recent_users.tolist()) == ([0, 0, 9], [0, 0, 7])
     assert [pool.top_label(place) for place in range(3)] == [None, label.pk, None]
 
@@ -175,8 +183,8 @@ def test_a_short_pool_is_filled_with_anything_that_may_be_shown():
     for item in plain:
         ItemStatistics.objects.create(item=item, users=50, popularity=0)
     recipe = Recipe(weights={"popular": 1.0}, candidates_per_source=1)
-    pool = candidates.gather(candidates.user_state("nobody", recipe), recipe, n=1)
+    pool = candidates.gather(candidates.user_state("nobody", recipe), Ranker(recipe), DatabaseShelf(), n=1)
     assert len(pool) == 1
     ItemStatistics.objects.all().delete()
-    pool = candidates.gather(candidates.user_state("nobody", recipe), recipe, n=3)
+    pool = candidates.gather(candidates.user_state("nobody", recipe), Ranker(recipe), DatabaseShelf(), n=3)
     assert pool.ids.tolist() == [item.pk for item in plain[:3]]

@@ -83,7 +83,7 @@ def test_the_newest_finished_one_is_shown_in_words_with_baselines_sources_and_sl
     )
     assert "Difference in NDCG +0.011 (95% interval +0.003 to +0.019)." in words
     assert "Only 812 users had events after the split." in words
-    assert "Bought next 0.071 +0.041 earns its place" in words
+    assert "Bought together 0.071 +0.041 earns its place" in words
     assert "New 0.115 −0.003 does harm here" in words
     assert "New items, that nobody had taken before 46 0.065 0.031" in words
     assert "Many items" in words

@@ -27,10 +27,27 @@ def item(title, **more):
         (
             "interest",
             {"medoid": "Flour", "items": [item("Yeast"), item("Sugar"), item("Flour")]},
-            "Resembles what was taken before: Yeast; Sugar; Flour.",
+            "Fits an interest of this user: Yeast; Sugar; Flour.",
         ),
-        ("interest", {"medoid": "Flour", "items": []}, "Resembles what was taken before: Flour."),
+        ("interest", {"medoid": "Flour", "items": []}, "Fits an interest of this user: Flour."),
         ("interest", {}, ""),
+        ("next", {"items": [item("Yeast"), item("Sugar"), item("Salt")]}, "Often taken right after Yeast and Sugar."),
+        ("next", {"items": []}, ""),
+        (
+            "carried",
+            {"items": [item("Yeast"), item("Sugar")]},
+            "Resembles what users like this one take: Yeast; Sugar.",
+        ),
+        ("carried", {"items": []}, ""),
+        ("similar", {"items": [item("Yeast")]}, "Resembles what was taken lately: Yeast."),
+        ("similar", {}, ""),
+        ("words", {"items": [item("Yeast, 7 g")]}, "Named like Yeast, 7 g."),
+        ("words", {"items": []}, ""),
+        ("repeat", {"times": 1, "days_ago": 0}, "Taken once before, the last time today."),
+        ("repeat", {"times": 1200, "days_ago": 1}, "Taken 1,200 times before, the last time a day ago."),
+        ("repeat", {}, ""),
+        ("trending", {"ratio": 2.25}, "Taken 2.2 times as often this week as in the four before."),
+        ("trending", {"ratio": 1.0}, ""),
         (
             "label_affinity",
             {"label": "Baking", "items": [item("Yeast, 7 g"), item("Flour, 5 lb")]},
@@ -86,4 +103,4 @@ def test_an_interest_is_explained_by_what_resembles_the_item_most_not_by_what_we
     (first, _) = recommend("u1", n=2).items
     assert first.item.external_id == "bread"
     words_of = {part.source: part.words for part in first.parts}
-    assert words_of["interest"] == "Resembles what was taken before: Rye bread; Bun; Soap."
+    assert words_of["interest"] == "Fits an interest of this user: Rye bread; Bun; Soap."

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from catalog.models import ItemPopularity
 from recommender import neighbours
+from recommender.algorithms.learned import Learning
 from recommender.models import Event, ItemStatistics, Neighbour
 from recsite.operations.errors import NotFoundError
 from tests.factories import EndUserFactory, EventFactory, ItemFactory
@@ -38,8 +39,8 @@ def test_statistics_count_each_user_once_and_fade_with_time():
     item, other = ItemFactory(), ItemFactory()
     loyal, former = EndUserFactory(), EndUserFactory()
     take(loyal, item, item, item)
-    take(former, item, days_ago=neighbours.POPULARITY_HALF_LIFE_DAYS * 2)
-    take(loyal, other, days_ago=neighbours.POPULARITY_HALF_LIFE_DAYS)
+    take(former, item, days_ago=Learning().popularity_half_life_days * 2)
+    take(loyal, other, days_ago=Learning().popularity_half_life_days)
     neighbours.rebuild_statistics()
     found = ItemStatistics.objects.get(item=item)
     assert (found.events, found.users, found.recent_users) == (4, 2, 1)

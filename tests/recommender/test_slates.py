@@ -154,7 +154,7 @@ def test_a_user_nobody_knows_gets_a_list_across_the_labels_and_is_told(shop):
     assert len(names) == 12
     assert {name: names[:9].count(name) for name in names} == {"Baking": 3, "Dairy": 3, "Soap": 3}
     active = {part.source for ranked in made.items for part in ranked.parts if part.weight}
-    assert active == {"popular", "new"}
+    assert active == {"popular", "trending", "new"}
 
 
 def test_a_user_without_events_is_known_and_told(shop):
@@ -198,14 +198,14 @@ def test_an_item_that_nobody_took_is_found_by_what_it_is(shop):
     assert parts["new"].contribution > 0
 
 
-def test_no_title_comes_twice_in_a_list(shop):
+def test_no_title_comes_more_often_in_a_list_than_it_may(shop):
     for place in (20, 23, 26, 29):
         shop[place].title = "The  SAME thing" if place % 2 else "the same thing"
         shop[place].save()
-    titles = [" ".join(ranked.item.title.lower().split()) for ranked in recommend("u2", n=15).items]
+    once = StrategyFactory(recipe={"max_per_title": 1})
+    titles = [" ".join(ranked.item.title.lower().split()) for ranked in recommend("u2", n=15, strategy=once).items]
     assert titles.count("the same thing") == 1
-    many = StrategyFactory(recipe={"max_per_title": 2})
-    titles = [" ".join(ranked.item.title.lower().split()) for ranked in recommend("u2", n=20, strategy=many).items]
+    titles = [" ".join(ranked.item.title.lower().split()) for ranked in recommend("u2", n=20).items]
     assert titles.count("the same thing") == 2
 
 
@@ -290,7 +290,7 @@ def test_the_number_of_queries_does_not_depend_on_n_or_on_the_history(shop):
         take(user, *shop[:9])
     interests.rebuild(user.pk)
     assert queries("busy", 20) == small
-    assert small <= 32
+    assert small <= 39
 
 
 def test_an_item_that_reads_the_same_as_one_taken_is_not_offered(shop):

@@ -70,7 +70,7 @@ def test_what_differs_from_the_live_version_is_told_while_typing(draft: Strategy
     words = text_of(post(draft, act="changes", repeats="allow"))
     assert words.startswith("One thing differs from default v1: Repeats Excluded Allowed")
     assert "Nothing differs from default v1 yet." in text_of(post(draft, act="changes"))
-    assert "Half life “x” is no number." in text_of(post(draft, act="changes", history_half_life_days="x"))
+    assert "Events looked at “x” is no number." in text_of(post(draft, act="changes", history_events="x"))
     assert stored() == before
 
 
@@ -207,6 +207,6 @@ def test_the_sample_is_the_same_for_the_same_data_and_leaves_out_who_did_nothing
 
 def test_a_preview_of_what_cannot_work_or_without_users_says_so(draft: Strategy) -> None:
     assert "No user has events yet" in text_of(post(draft, act="preview"))
-    assert "Mend first what cannot work: Bought next “x” is no number." in text_of(
+    assert "Mend first what cannot work: Bought together “x” is no number." in text_of(
         post(draft, act="preview", weights__neighbours="x")
     )

@@ -91,13 +91,13 @@ def test_percentages_and_commas_are_understood() -> None:
 
 def test_changes_are_in_words_and_name_no_field_that_is_the_same() -> None:
     after = recipe_from(
-        {"weights": {**Recipe().weights, "popular": 0.5}, "repeats": "allow", "explore_share": 0.2, "max_per_title": 2}
+        {"weights": {**Recipe().weights, "popular": 0.5}, "repeats": "allow", "explore_share": 0.2, "max_per_title": 1}
     )
     assert [(one.name, one.before, one.after) for one in changes(Recipe(), after)] == [
         ("Popular", shown("weights", Recipe().weights["popular"]), "0.5"),
         ("Repeats", "Excluded", "Allowed"),
-        ("Of the same title", "1", "2 items"),
-        ("Places for new items", "10 %", "20 %"),
+        ("Of the same title", "2 items", "1"),
+        ("Places for new items", "2 %", "20 %"),
     ]
     assert changes(after, after) == []
 

@@ -80,11 +80,11 @@ def test_a_strategy_shows_its_recipe_in_words_and_what_differs() -> None:
     two = StrategyFactory(name="default", version=2, recipe={"repeats": "allow", "explore_share": 0.2})
     words = text_of(staff_client().get(f"/strategies/default/?version={two.pk}"))
     assert "Version 2 compared with default v1" in words
-    assert "Repeats Excluded Allowed Places for new items 10 % 20 %" in words
+    assert "Repeats Excluded Allowed Places for new items 2 % 20 %" in words
     three = StrategyFactory(name="default", version=3, recipe={"repeats": "allow"})
     words = text_of(staff_client().get(f"/strategies/default/?version={three.pk}&against={two.pk}"))
     assert "Version 3 compared with default v2" in words
-    assert "Places for new items 20 % 10 %" in words
+    assert "Places for new items 20 % 2 %" in words
     assert staff_client().get("/strategies/no such one/").status_code == 404
     assert page_of_strategy("default", version=10**17).chosen.version == 1  # nonsense shows the live one
 
