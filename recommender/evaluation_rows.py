@@ -22,7 +22,8 @@ class Case:
     """One list to make: a user's history before a moment, and the items they took next (one or a whole basket).
 
     candidates: the items to rank, where somebody chose them; None: all. bought: what counts as taken lately, None for
-    everything liked; hidden: what the user asked not to see. interests and interest_labels: as the site had them; None: made of `past`.
+    everything liked; hidden: what the user asked not to see. interests and interest_labels: as the site had them;
+    None: made of `past`.
     """
 
     user: str
