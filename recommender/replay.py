@@ -35,10 +35,10 @@ def state_of(case: Case, recipe: Recipe, shelf: MemoryShelf, same_text: Mapping[
     """What `candidates.user_state` would have said. same_text: items that read the same, by item, itself with them."""
     past = _newest(case.past, recipe.history_events)
     interests = _interests(_newest(case.past, HISTORY_EVENTS), shelf)
-    excluded: set[int] = set()
+    settled = set(case.hidden)
     if recipe.repeats == "exclude":
-        taken = case.past.items[(case.past.weights > 0) & (case.past.days_ago < recipe.repeat_window_days)]
-        excluded = {other for item in taken.tolist() for other in same_text.get(item, (item,))}
+        settled |= case.taken_within(recipe.repeat_window_days)
+    excluded = {other for item in settled for other in same_text.get(item, (item,))}
     return UserState(
         user=None,
         as_of=datetime.fromtimestamp(case.as_of_s, UTC),
