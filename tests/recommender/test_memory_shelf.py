@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pgvector import HalfVector
 
 from catalog.models import Label
 from recommender.models import EndUser, InterestVector
@@ -43,7 +44,8 @@ def test_memory_and_database_answer_alike() -> None:
             near = numbers(live.nearest(own, n, without))
             fresh = numbers(live.new(own, n, below_users=3, without=without))
             for interest in own:
-                interest.vector = interest.vector.to_numpy().astype(np.float32)
+                raw = interest.vector
+                interest.vector = raw.to_numpy() if isinstance(raw, HalfVector) else np.asarray(raw, np.float32)
             assert sorted(near) == sorted(memory.nearest(own, n, numbers(without)))
             assert fresh == memory.new(own, n, below_users=3, without=numbers(without))
     assert sorted(numbers(live.allowed(every, without))) == memory.allowed(numbers(every), numbers(without))
