@@ -259,8 +259,8 @@ def _variants(name: str, fold: Fold, shelf: MemoryShelf) -> Iterator[tuple[str, 
 
 
 def _taken(case: Case, data: Dataset) -> list[int]:
-    taken = case.past.items[case.past.weights > 0].tolist()
-    return sorted({other for item in taken for other in data.same_text.get(item, (item,))})
+    settled = case.taken_within(float("inf")) | set(case.hidden)
+    return sorted({other for item in settled for other in data.same_text.get(item, (item,))})
 
 
 def _lists(

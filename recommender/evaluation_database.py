@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from catalog.models import Item, ItemEmbedding
 from recommender import evaluation, tuning
-from recommender.algorithms.histories import Interactions
+from recommender.algorithms.histories import DAY_S, Interactions
 from recommender.candidates import past_of
 from recommender.evaluation_rows import Case, Dataset, Fold
 from recommender.interests import HISTORY_EVENTS, Vectors, interests_of, labels_of
@@ -142,7 +142,11 @@ def _case(
     past = past_of(
         [(place_of[event.item_id], event.type, event.value, event.occurred_at) for event in known], as_of=as_of
     )
-    bought = {place_of[event.item_id] for event in known if event.type == Event.Type.PURCHASE}
+    taken = [event for event in known if event.type == Event.Type.PURCHASE]
+    # Newest first, so that of an item taken twice the last time stays.
+    last_taken = {
+        place_of[event.item_id]: (as_of - event.occurred_at).total_seconds() / DAY_S for event in reversed(taken)
+    }
     hidden = {place_of[event.item_id] for event in known if event.type == Event.Type.HIDE}
     return Case(user.external_id, past, as_of.timestamp(), targets, None, tuple(sorted(bought)), tuple(sorted(hidden)))
 

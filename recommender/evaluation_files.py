@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,18 +122,28 @@ def _number(item_id: str, number: dict[str, int], path: Path) -> int:
     return number[item_id]
 
 
+def _float(text: str, column: str, path: Path) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InvalidInputError(f"{path.name} has {text[:40]!r} in the column {column!r}; write seconds, like 1.7e9.")
+    return value
+
+
 def _histories(path: Path, number: dict[str, int]) -> list[_Row]:
     rows = []
     for row in _table(path, needed=("user_id", "item_id_list", "item_id")):
         items = tuple(_number(item_id, number, path) for item_id in row["item_id_list"].split())
-        times_s = tuple(float(time_s) for time_s in row.get("timestamp_list", "").split()) or tuple(
-            float(place) for place in range(len(items))
-        )
+        times_s = tuple(
+            _float(time_s, "timestamp_list", path) for time_s in row.get("timestamp_list", "").split()
+        ) or tuple(float(place) for place in range(len(items)))
         if len(times_s) != len(items):
             raise InvalidInputError(
                 f"{path.name}: user {row['user_id']!r} has {len(items)} items and {len(times_s)} times; one each."
             )
-        as_of_s = float(row["timestamp"]) if row.get("timestamp") else max(times_s, default=0.0)
+        as_of_s = _float(row["timestamp"], "timestamp", path) if row.get("timestamp") else max(times_s, default=0.0)
         rows.append(_Row(row["user_id"], items, times_s, _number(row["item_id"], number, path), as_of_s))
     return rows
 
@@ -143,7 +154,7 @@ def _events(path: Path, number: dict[str, int]) -> Interactions:
     return interactions(
         np.array([users[row["user_id"]] for row in table], dtype=np.int64),
         np.array([_number(row["item_id"], number, path) for row in table], dtype=np.int64),
-        np.array([float(row.get("timestamp") or place) for place, row in enumerate(table)]),
+        np.array([_float(row.get("timestamp") or str(place), "timestamp", path) for place, row in enumerate(table)]),
         n_users=len(users),
         n_items=len(number),
     )

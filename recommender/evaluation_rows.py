@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -21,9 +21,9 @@ REAL_TIME_S = 1e8
 class Case:
     """One list to make: a user's history before a moment, and the items they took next (one or a whole basket).
 
-    candidates: the items to rank, where somebody chose them; None: all. bought: what counts as taken lately, None for
-    everything liked; hidden: what the user asked not to see. interests and interest_labels: as the site had them;
-    None: made of `past`.
+    candidates: the items to rank, where somebody chose them; None: all. last_taken: by item the days since it was
+    last taken, where the past has looks and clicks as well; None: the past is all taking. hidden: items that the user
+    asked not to see again. interests and interest_labels: as the site had them; None: made of `past`.
     """
 
     user: str
@@ -31,10 +31,15 @@ class Case:
     as_of_s: float
     targets: tuple[int, ...]
     candidates: tuple[int, ...] | None = None
-    bought: tuple[int, ...] | None = None
+    last_taken: Mapping[int, float] | None = None
     hidden: tuple[int, ...] = ()
     interests: tuple[InterestVector, ...] | None = None
     interest_labels: tuple[InterestLabel, ...] = ()
+
+    def taken_within(self, days: float) -> set[int]:
+        if self.last_taken is not None:
+            return {item for item, days_ago in self.last_taken.items() if days_ago < days}
+        return set(self.past.items[(self.past.weights > 0) & (self.past.days_ago < days)].tolist())
 
 
 @dataclass(frozen=True)
@@ -83,17 +88,7 @@ def merged(cases: Sequence[Case]) -> tuple[Case, ...]:
         key = (case.user, case.past.items.tobytes(), case.past.days_ago.tobytes(), case.candidates)
         found.setdefault(key, []).append(case)
     return tuple(
-        Case(
-            own[0].user,
-            own[0].past,
-            own[0].as_of_s,
-            tuple(dict.fromkeys(target for case in own for target in case.targets)),
-            own[0].candidates,
-            own[0].bought,
-            own[0].hidden,
-            own[0].interests,
-            own[0].interest_labels,
-        )
+        replace(own[0], targets=tuple(dict.fromkeys(target for case in own for target in case.targets)))
         for own in found.values()
     )
 

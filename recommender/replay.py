@@ -40,8 +40,7 @@ def state_of(case: Case, recipe: Recipe, shelf: MemoryShelf, same_text: Mapping[
         labels = _interest_labels(_newest(case.past, HISTORY_EVENTS), shelf)
     settled = set(case.hidden)
     if recipe.repeats == "exclude":
-        taken = case.past.items[(case.past.weights > 0) & (case.past.days_ago < recipe.repeat_window_days)]
-        settled.update(taken.tolist() if case.bought is None else set(taken.tolist()).intersection(case.bought))
+        settled |= case.taken_within(recipe.repeat_window_days)
     excluded = {other for item in settled for other in same_text.get(item, (item,))}
     return UserState(
         user=None,

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from catalog.models import Item, ItemEmbedding
 from recommender import candidates, interests, neighbours
+from recommender.algorithms.histories import DAY_S
 from recommender.algorithms.learned import learn
 from recommender.evaluation_rows import Case
 from recommender.memory_shelf import MemoryShelf
 from recommender.models import EndUser, Event, InterestLabel
 from recommender.shelves import PooledLabel
-from recommender.strategies import Recipe
 from tests.factories import EndUserFactory, EventFactory, ItemFactory, ItemLabelFactory, LabelFactory, axis, unit_vector
 
 TYPES = ("purchase", "purchase", "purchase", "click", "view", "add_to_cart", "rate", "hide", "refund", "impression")
@@ -75,13 +75,24 @@ class Twin:
     def weighted(self, weights: Mapping[int, float]) -> dict[int, float]:
         return dict(zip(self.numbers(list(weights)).tolist(), weights.values(), strict=True))
 
-    def case(self, external_id: str, recipe: Recipe) -> Case:
+    def case(self, external_id: str) -> Case:
         """The user's whole past, as an evaluation reads it."""
         as_of = Event.objects.newest_time()
         user = EndUser.objects.filter(external_id=external_id).first()
         rows = Event.objects.newest_of(user.pk, 10_000) if user else []
-        past = candidates.past_of([(int(self.numbers([row[0]])[0]), *row[1:]) for row in rows], as_of=as_of)
-        return Case(external_id, past, as_of.timestamp(), ())
+        rows = [(int(self.numbers([row[0]])[0]), *row[1:]) for row in rows]
+        last_taken: dict[int, float] = {}
+        for item, kind, _, occurred_at in rows:
+            if kind == "purchase":
+                last_taken.setdefault(item, (as_of - occurred_at).total_seconds() / DAY_S)
+        return Case(
+            external_id,
+            candidates.past_of(rows, as_of=as_of),
+            as_of.timestamp(),
+            (),
+            last_taken=last_taken,
+            hidden=tuple(sorted({row[0] for row in rows if row[1] == "hide"})),
+        )
 
 
 def twin() -> Twin:
