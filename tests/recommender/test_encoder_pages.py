@@ -75,7 +75,7 @@ def test_a_version_for_other_vectors_is_said_to_be_ignored_and_offers_nothing():
     ItemFactory(vector=True)
     version(1, "retired", model="another-embedder")
     text = text_of(staff_client().get(PAGE))
-    assert "reads vectors of another-embedder: ignored" in text
+    assert "It reads vectors of another-embedder, which items do not have any more: ignored." in text
     assert "Make live" not in text
 
 
