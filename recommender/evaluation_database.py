@@ -148,7 +148,7 @@ def _case(
         place_of[event.item_id]: (as_of - event.occurred_at).total_seconds() / DAY_S for event in reversed(taken)
     }
     hidden = {place_of[event.item_id] for event in known if event.type == Event.Type.HIDE}
-    return Case(user.external_id, past, as_of.timestamp(), targets, None, tuple(sorted(bought)), tuple(sorted(hidden)))
+    return Case(user.external_id, past, as_of.timestamp(), targets, None, last_taken, tuple(sorted(hidden)))
 
 
 def _sample(user_ids: NDArray[np.int64], most: int) -> list[int]:

@@ -10,6 +10,7 @@ from scipy.sparse.linalg import svds
 from recommender.algorithms.interest import unit
 
 FACTORS = 64
+SMALL = 500
 POPULAR_DAMPING = 0.4
 
 
@@ -38,11 +39,21 @@ def item_factors(
         @ taken
         @ sparse.diags(np.maximum(by_item, 1.0) ** -POPULAR_DAMPING)
     )
-    _, strength, right = svds(sparse.csr_matrix(scaled), k=rank, random_state=0)
+    strength, right = _leading(sparse.csr_matrix(scaled), rank)
     # Directions of no strength are noise of the solver, different from run to run.
     factors[:, :rank] = np.where(strength > 1e-6 * strength.max(initial=1e-12), right.T, 0.0)
     factors[by_item == 0] = 0.0
     return unit(factors)
+
+
+def _leading(matrix: sparse.csr_matrix, rank: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The largest singular values and their right vectors. Small ones whole: ARPACK's answer depends on its last one where
+    a matrix has fewer directions than were asked for."""
+    if min(matrix.shape) <= SMALL:
+        _, strength, right = np.linalg.svd(matrix.toarray(), full_matrices=False)
+        return strength[:rank], right[:rank]
+    _, strength, right = svds(matrix, k=rank, v0=np.ones(min(matrix.shape), dtype=np.float32))
+    return strength, right
 
 
 def factor_scores(

@@ -55,12 +55,14 @@ class Pools:
         return np.asarray((self.raw - np.repeat(means, self.sizes, axis=0)) / spreads, dtype=np.float32)
 
     def spreads(self) -> NDArray[np.float64]:
-        """(columns,): the standard deviation around each list's mean; 1 for a column that says nothing."""
+        """(columns,): the standard deviation around each list's mean; 1 for a column that says nothing. At least a
+        hundredth of what the column says on average, or the rounding of one that says the same of all would speak."""
         if not len(self):
             return np.ones(self.raw.shape[1])
         centred = self.z(np.ones(self.raw.shape[1])).astype(np.float64)
         spread = np.sqrt((centred**2).mean(axis=0))
-        return np.where(spread > 1e-12, spread, 1.0)
+        least = 0.01 * np.abs(self.raw).mean(axis=0)
+        return np.where(spread > 1e-12, np.maximum(spread, least), 1.0)
 
     def ndcg(self, scores: NDArray[np.float32], *, k: int) -> float:
         """Mean NDCG@k over the targets; candidates of the same score share the places between them."""
