@@ -107,17 +107,17 @@ def _fold(
     with threadpool_limits(1):
         for start in range(0, len(chosen), USERS_AT_ONCE):
             some = EndUser.objects.filter(pk__in=chosen[start : start + USERS_AT_ONCE]).order_by("pk")
-            for user, events, interests, labels in _known_before(list(some), moment, vectors):
+            for user, events, interests, labels in known_before(list(some), moment, vectors):
                 place = number[user.pk]
                 # Made when the basket came, as the list of that visit would have been.
                 as_of = max(datetime.fromtimestamp(float(next_s[place]), UTC), moment)
-                case = _case(user, events, place_of, as_of, tuple(dict.fromkeys(targets.get(place, []))))
+                case = case_of(user, events, place_of, as_of, tuple(dict.fromkeys(targets.get(place, []))))
                 if len(case.past) and case.targets:
                     cases.append(replace(case, interests=interests, interest_labels=labels))
     return Fold(learned_from, tuple(cases))
 
 
-def _known_before(
+def known_before(
     users: Sequence[EndUser], moment: datetime, vectors: Vectors
 ) -> Iterator[tuple[EndUser, list[Event], tuple[InterestVector, ...], tuple[InterestLabel, ...]]]:
     """Each user's newest events before the moment, and the interests that a rebuild then would have made of them."""
@@ -125,6 +125,8 @@ def _known_before(
     histories = {user_id: list(own) for user_id, own in groupby(rows, key=lambda event: event.user_id)}
     labels = labels_of(sorted({event.item_id for own in histories.values() for event in own}))
     found, found_labels = interests_of(users, histories, vectors, labels)
+    for interest in found:  # as the database keeps them, in half precision
+        interest.vector = np.asarray(interest.vector).astype(np.float16).astype(np.float32)
     for user in users:
         own_labels = [each for each in found_labels if each.user_id == user.pk]
         yield (
@@ -135,7 +137,7 @@ def _known_before(
         )
 
 
-def _case(
+def case_of(
     user: EndUser, events: Sequence[Event], place_of: dict[int, int], as_of: datetime, targets: tuple[int, ...]
 ) -> Case:
     known = [event for event in events if event.item_id in place_of]

@@ -47,8 +47,8 @@ def item_factors(
 
 
 def _leading(matrix: sparse.csr_matrix, rank: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The largest singular values and their right vectors. Small ones whole: ARPACK's answer depends on its last one where
-    a matrix has fewer directions than were asked for."""
+    """The largest singular values and their right vectors. Of a small matrix all are computed: where it has fewer
+    directions than were asked for, ARPACK's answer depends on its last one."""
     if min(matrix.shape) <= SMALL:
         _, strength, right = np.linalg.svd(matrix.toarray(), full_matrices=False)
         return strength[:rank], right[:rank]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from catalog.models import Item, ItemEmbedding
 from recommender import candidates, interests, neighbours
-from recommender.algorithms.histories import DAY_S
 from recommender.algorithms.learned import learn
+from recommender.evaluation_database import case_of, known_before
 from recommender.evaluation_rows import Case
+from recommender.interests import Vectors
 from recommender.memory_shelf import MemoryShelf
 from recommender.models import EndUser, Event, InterestLabel
 from recommender.shelves import PooledLabel
@@ -76,23 +77,16 @@ class Twin:
         return dict(zip(self.numbers(list(weights)).tolist(), weights.values(), strict=True))
 
     def case(self, external_id: str) -> Case:
-        """The user's whole past, as an evaluation reads it."""
+        """What an evaluation at this moment reads of the user."""
         as_of = Event.objects.newest_time()
         user = EndUser.objects.filter(external_id=external_id).first()
-        rows = Event.objects.newest_of(user.pk, 10_000) if user else []
-        rows = [(int(self.numbers([row[0]])[0]), *row[1:]) for row in rows]
-        last_taken: dict[int, float] = {}
-        for item, kind, _, occurred_at in rows:
-            if kind == "purchase":
-                last_taken.setdefault(item, (as_of - occurred_at).total_seconds() / DAY_S)
-        return Case(
-            external_id,
-            candidates.past_of(rows, as_of=as_of),
-            as_of.timestamp(),
-            (),
-            last_taken=last_taken,
-            hidden=tuple(sorted({row[0] for row in rows if row[1] == "hide"})),
-        )
+        if user is None:
+            return Case(external_id, candidates.NOTHING_DONE, as_of.timestamp(), ())
+        place_of = {int(item_id): place for place, item_id in enumerate(self.item_ids)}
+        moment = as_of + timedelta(seconds=1)
+        ((_, events, interests, labels),) = known_before([user], moment, Vectors.load())
+        case = case_of(user, events, place_of, as_of, ())
+        return replace(case, interests=interests, interest_labels=labels)
 
 
 def twin() -> Twin:
