@@ -91,8 +91,8 @@ def evaluate(
         report(4 + turn, steps, f"Tuning the baseline {name}")
         found = _baseline(name, data, states, shelf)
         if found is not None:
-            words, other, lists = found
-            result["baselines"][name] = _compared(judged, other, fold.cases, lists, learned, shelf) | {
+            words, other, its_lists = found
+            result["baselines"][name] = _compared(judged, other, fold.cases, its_lists, learned, shelf) | {
                 "settings": words
             }
     result["ablation"] = _ablation(fold.cases, states, ranker, made)
@@ -271,9 +271,7 @@ def _lists(
     for row, case, without in zip(scores, cases, excluded, strict=True):
         allowed = shelf.may_be_shown.copy()
         if case.candidates is not None:
-            chosen = np.zeros(len(allowed), dtype=bool)
-            chosen[list(case.candidates)] = True
-            allowed = chosen
+            allowed = np.isin(np.arange(len(allowed)), case.candidates)
         allowed[list(without)] = False
         pool = np.flatnonzero(allowed)
         values = row[pool]

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
+from django.conf import settings
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -58,7 +59,7 @@ def dataset(split_at: datetime, *, max_users: int) -> Dataset:
     everything, user_ids = read_interactions(item_ids)
     validate_at = split_at - timedelta(days=VALIDATION_DAYS)
     rows = list(Item.objects.order_by("pk").values_list("external_id", "text_hash", "is_hidden", "is_in_stock"))
-    vectors = np.zeros((len(item_ids), ItemEmbedding.vector.field.dimensions), dtype=np.float32)
+    vectors = np.zeros((len(item_ids), settings.EMBEDDING_DIM), dtype=np.float32)
     embedded, stored = ItemEmbedding.objects.matrix()
     vectors[np.searchsorted(item_ids, embedded)] = stored
     newest = Item.objects.order_by("-created_at", "-pk").values_list("pk", flat=True)

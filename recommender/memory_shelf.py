@@ -34,9 +34,9 @@ class MemoryShelf:
     ) -> None:
         self.learned, self.titles, self.stored = learned, titles, vectors
         self.mean, self.newest_first = mean, newest_first
-        self.has_vector = vectors.any(axis=1)
+        self.has_vector: NDArray[np.bool_] = np.asarray(vectors.any(axis=1))
         self.centred = centre(vectors, mean) * self.has_vector[:, None]
-        self.may_be_shown = self.has_vector if is_allowed is None else self.has_vector & is_allowed
+        self.may_be_shown: NDArray[np.bool_] = self.has_vector if is_allowed is None else self.has_vector & is_allowed
         self.all_labels = labels or {}
         self.pairs = {source: _Rows(getattr(learned, name), len(titles)) for source, name in NEIGHBOURS_OF.items()}
         self._by_label = self._items_by_label()
