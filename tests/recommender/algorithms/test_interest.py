@@ -15,7 +15,6 @@ from recommender.algorithms.interest import (
     event_weight,
     interests,
     net_weights,
-    strongest_weights,
     unit,
 )
 
@@ -60,10 +59,9 @@ def test_decay_refuses_a_half_life_that_is_not_positive(half_life_days):
         decay(np.array([1.0]), half_life_days=half_life_days)
 
 
-def test_net_weights_add_up_and_strongest_weights_do_not():
+def test_net_weights_add_up():
     items, weights = np.array([0, 0, 1, 1, 2]), np.array([1.0, 0.5, 0.8, -1.0, 0.25])
     assert net_weights(items, weights, n_items=4).tolist() == pytest.approx([1.5, -0.2, 0.25, 0.0])
-    assert strongest_weights(items, weights, n_items=4).tolist() == pytest.approx([1.0, 0.0, 0.25, 0.0])
 
 
 def test_centring_removes_the_mean_and_keeps_unit_length():
