@@ -112,7 +112,7 @@ def transitions(
     """What is taken in the steps after an item: the k likeliest followers of each, itself left out (see `repeats`).
 
     A pair counts 1 in the next step, 0.7 times that a step further, up to `steps_apart`; half as much backwards, since
-    the order within minutes is partly chance. score[i, j] = count[i, j] / (steps with i that another follows +
+    the order within minutes is partly chance. score[i, j] = count[i, j] / (steps with i beside another step +
     shrinkage): close to the probability of j in the next step.
     """
     moments, places = _moments(rows)
@@ -121,14 +121,14 @@ def transitions(
     )
     taken.data[:] = 1.0
     counts = sparse.csr_matrix((rows.n_items, rows.n_items))
-    followed = np.zeros(len(moments), dtype=bool)
+    beside = np.zeros(len(moments), dtype=bool)
     for apart in range(1, steps_apart + 1):
         earlier = np.flatnonzero(moments[apart:] == moments[:-apart]) if apart < len(moments) else np.zeros(0, np.int64)
         pairs = FADED_A_STEP ** (apart - 1) * (taken[earlier].T @ taken[earlier + apart])
         counts = counts + pairs + BACKWARDS * pairs.T
         if apart == 1:
-            followed[earlier] = True
-    occurrences = np.asarray(taken[followed].sum(axis=0)).ravel()
+            beside[earlier] = beside[earlier + 1] = True
+    occurrences = np.asarray(taken[beside].sum(axis=0)).ravel()
     strengths = sparse.csr_matrix(sparse.diags(1.0 / (occurrences + shrinkage)) @ _without_diagonal(counts))
     items, followers, scores = _strongest(strengths, k=k)
     users = np.asarray(counts[items, followers]).ravel() if len(items) else np.zeros(0)

@@ -27,6 +27,36 @@ def test_one_outlier_is_held_within_the_limit():
     assert z_scores(raw).max() == Z_LIMIT
 
 
+def test_with_a_spread_given_a_source_that_is_sure_counts_more():
+    assert z_scores(np.array([0.0, 2.0]), spread=4.0).tolist() == [-0.25, 0.25]
+    assert z_scores(np.array([0.0, 8.0]), spread=4.0).tolist() == [-1.0, 1.0]
+
+
+def test_with_a_spread_given_an_outlier_is_not_held_back():
+    raw = np.zeros(1001)
+    raw[0] = 1001.0
+    assert z_scores(raw, spread=10.0).max() == 100.0
+
+
+@pytest.mark.parametrize("spread", [None, 0.0, -1.0])
+def test_without_a_spread_the_list_has_its_own(spread):
+    assert z_scores(np.array([0.0, 2.0, 0.0, 2.0]), spread=spread).tolist() == [-1.0, 1.0, -1.0, 1.0]
+
+
+def test_a_source_that_says_the_same_of_everybody_is_silent_whatever_its_spread():
+    assert z_scores(np.array([3.0, 3.0]), spread=1e-9).tolist() == [0.0, 0.0]
+    assert z_scores(np.array([3.0]), spread=1.0).tolist() == [0.0]
+    assert z_scores(np.zeros(0), spread=1.0).tolist() == []
+
+
+def test_each_source_is_fused_by_its_own_spread():
+    raw = {"a": np.array([0.0, 2.0]), "b": np.array([5.0, 1.0])}
+    fused = fuse(raw, {"a": 3.0, "b": 1.0}, {"a": 0.5, "c": 9.0})
+    assert fused.z["a"].tolist() == [-2.0, 2.0]
+    assert fused.z["b"].tolist() == [1.0, -1.0]
+    assert fused.scores.tolist() == [-1.25, 1.25]
+
+
 def test_fused_scores_by_hand():
     fused = fuse({"a": np.array([0.0, 2.0]), "b": np.array([5.0, 1.0])}, {"a": 3.0, "b": 1.0})
     assert fused.weights == {"a": 0.75, "b": 0.25}
@@ -81,3 +111,18 @@ def test_contributions_add_up_to_the_scores(sources):
     assert fused.scores.tolist() == total.tolist()
     for source in raw:
         assert fused.contributions[source].tolist() == (fused.weights[source] * fused.z[source]).tolist()
+
+
+@given(
+    arrays(np.float64, st.integers(1, 30), elements=st.integers(-1000, 1000)),
+    st.sampled_from([0.5, 3.0, 1e4]),
+    st.floats(0.1, 100),
+    st.randoms(),
+)
+def test_a_source_and_its_spread_in_another_unit_and_order_are_the_same(raw, factor, spread, random):
+    order = list(range(len(raw)))
+    random.shuffle(order)
+    plain = z_scores(raw, spread=spread)
+    again = z_scores(raw[order] * factor, spread=spread * factor)
+    assert again.tolist() == pytest.approx(plain[order].tolist(), abs=1e-9)
+    assert plain.mean() == pytest.approx(0.0, abs=1e-6)
