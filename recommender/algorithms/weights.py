@@ -143,7 +143,12 @@ def fit(
     before = pools.ndcg(defaults @ weights.astype(np.float32), k=k)
     chosen = _columns_of(pools, z, columns, weights, k=k)
     features = replace(pools, raw=z[:, list(chosen.values())])
-    common = _bagged(features, _best_start(features, weights, k=k), k=k)
+    start_weights = _best_start(features, weights, k=k)
+    common = _bagged(features, start_weights, k=k)
+    after = features.ndcg(features.raw @ common.astype(np.float32), k=k)
+    if after < before:  # few lists: what half of them want may not hold for the other
+        chosen, common, after = {source: columns[source][0] for source in sources}, weights, before
+        features = replace(pools, raw=defaults)
     by_bucket = {bucket: _of_bucket(features, common, bucket, k=k) for bucket in BUCKETS}
     return FittedWeights(
         columns=chosen,
@@ -153,7 +158,7 @@ def fit(
             for bucket, own in by_bucket.items()
         },
         ndcg_before=before,
-        ndcg_after=features.ndcg(features.raw @ common.astype(np.float32), k=k),
+        ndcg_after=after,
     )
 
 

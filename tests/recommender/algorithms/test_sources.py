@@ -41,6 +41,9 @@ def evidence(**changed):
             vectors=CANDIDATES,
             recent=NOBODY,
             recent_weights=np.zeros(0),
+            factors=np.zeros((len(CANDIDATES), 2), dtype=np.float32),
+            latent_done=np.zeros((0, 2), dtype=np.float32),
+            latent_weights=np.zeros(0),
             carriers=NOBODY,
             carrier_votes=np.zeros(0),
             interests=NOBODY,
@@ -181,6 +184,7 @@ def test_no_candidates_have_no_scores():
     empty = evidence(
         votes=dict.fromkeys(VOTING, none),
         vectors=NOBODY,
+        factors=np.zeros((0, 2), dtype=np.float32),
         label_affinity=none,
         repeat=none,
         popularity=none,
