@@ -52,7 +52,9 @@ def verdict(views: Sequence[ReportView]) -> str:
         return gettext("%(name)s and %(other)s have the same NDCG.") % named
     words = gettext("%(name)s has the highest NDCG, %(by)s above %(other)s") % named
     if first.interval is None or second.interval is None:
-        return f"{words}; {gettext('without intervals, chance is not ruled out.')}"
-    if first.interval[0] > second.interval[1]:
-        return f"{words}; {gettext('their intervals lie apart, so it is hardly chance.')}"
-    return f"{words}; {gettext('their intervals overlap, so it may be chance.')}"
+        chance = gettext("without intervals, chance is not ruled out.")
+    elif first.interval[0] > second.interval[1]:
+        chance = gettext("their intervals lie apart, so it is hardly chance.")
+    else:
+        chance = gettext("their intervals overlap, so it may be chance.")
+    return f"{words}; {chance}"

@@ -38,7 +38,7 @@ GLOSSARY = {
         "How little known the items shown are, in bits: one more means half as many users had taken them."
     ),
     gettext_lazy("Diversity"): gettext_lazy("How unlike each other the items of a list are: 0 alike, 1 unrelated."),
-    gettext_lazy("95% interval"): gettext_lazy(
+    gettext_lazy("Interval of 95 in 100"): gettext_lazy(
         "Where the figure would lie, 95 times in 100, had other users like these been drawn; a short one comes of many"
         " users."
     ),
@@ -88,7 +88,8 @@ def metric_words(metric: str, value: float | None, interval: tuple[float, float]
     if interval is None:
         return words
     between = {"low": of_hundred(interval[0]), "high": of_hundred(interval[1])}
-    return f"{words} {gettext('(with other users: %(low)s to %(high)s)') % between}"
+    range_in_words = gettext("(with other users: %(low)s to %(high)s)") % between
+    return f"{words} {range_in_words}"
 
 
 def _sentence(metric: str) -> str:
