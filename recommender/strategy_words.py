@@ -191,7 +191,7 @@ def plain(value: float) -> str:
 
 @dataclass(frozen=True)
 class RecipeLine:
-    """One thing that a recipe says. `key` is the field, of weights `weights.<source>`; share: of all weights, 0..1."""
+    """One thing that a recipe says. `key` is the field, or `weights.<source>` and the like; share: of all weights, 0..1."""
 
     key: str
     group: str
@@ -210,6 +210,17 @@ def lines_of(recipe: Recipe) -> list[RecipeLine]:
 
 def _lines(field: str, value: Any) -> list[RecipeLine]:
     words = words_of(field)
+    if isinstance(value, Mapping) and field != "weights":
+        return [
+            RecipeLine(
+                f"{field}.{source}",
+                words.group,
+                f"{words.name}: {source_name(source)}",
+                plain(each),
+                str(words.help),
+            )
+            for source, each in value.items()
+        ]
     if field != "weights":
         return [RecipeLine(field, words.group, str(words.name), shown(field, value), str(words.help))]
     total = sum(value.values())
