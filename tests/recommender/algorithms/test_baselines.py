@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recommender.algorithms import neighbours as ties
 from recommender.algorithms.baselines import NAMES, faded, variants
 from recommender.algorithms.histories import DAY_S, History, interactions
-from recommender.algorithms.neighbours import EASE_MAX_ITEMS
 
 N_ITEMS = 6
 
@@ -97,10 +97,12 @@ def test_ease_of_one_day_is_not_tried_at_two_speeds_of_fading():
     assert len(scores_of("ease", rows_of([(user, item, 0) for user, item, _ in SHOP]), [past_of([0])])) == 16
 
 
-def test_above_the_most_items_of_ease_there_is_none():
-    rows = rows_of(SHOP, n_items=EASE_MAX_ITEMS + 1)
-    assert list(variants("ease", rows, [past_of([0])])) == []
-    assert scores_of("pop", rows, [past_of([0])])
+def test_above_the_most_items_of_ease_there_is_none(monkeypatch):
+    monkeypatch.setattr(ties, "EASE_MAX_ITEMS", N_ITEMS - 1)
+    assert list(variants("ease", rows_of(SHOP), [past_of([0])])) == []
+    assert scores_of("itemknn", rows_of(SHOP), [past_of([0])])
+    monkeypatch.setattr(ties, "EASE_MAX_ITEMS", N_ITEMS)
+    assert scores_of("ease", rows_of(SHOP), [past_of([0])])
 
 
 def test_an_unknown_name_is_an_error():
