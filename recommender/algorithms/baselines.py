@@ -81,7 +81,7 @@ def _ease(rows: Interactions, pasts: Sequence[History]) -> Iterator[tuple[str, N
                 scores = faded(pasts, rows.n_items, half_life) @ weights_of_items
                 words = f"regularisation {regularisation:g}, half life {half_life:g} steps, {fading:g} days"
                 yield words, np.asarray(scores, dtype=np.float32)
-        if fading == 180.0 and np.ptp(last_s) < DAY_S:
+        if fading == 180.0 and np.all(rows.newest_s - last_s < DAY_S):
             return  # all of a day: the second round would be the same
 
 
