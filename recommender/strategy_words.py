@@ -191,7 +191,7 @@ def plain(value: float) -> str:
 
 @dataclass(frozen=True)
 class RecipeLine:
-    """One thing that a recipe says. `key` is the field, or `weights.<source>` and the like; share: of all weights, 0..1."""
+    """One thing that a recipe says. `key`: the field, or `weights.<source>` and the like; share: of all weights."""
 
     key: str
     group: str
