@@ -30,7 +30,7 @@ def drawn(user_external_id: str, state: UserState) -> float:
 
 
 def pick(pool: Pool, fused: fusion.Fused, state: UserState, recipe: Recipe, *, n: int, draw: float) -> Picked:
-    """No title twice, no label too often; a stranger's list is spread wider. `draw` decides about exploring."""
+    """No title and no label too often; a stranger's list is spread wider. `draw` decides about exploring."""
     share = recipe.max_share_per_label if state.has_history else STRANGER_SHARE_PER_LABEL
     caps = [
         diversity.Cap([" ".join(title.casefold().split()) for title in pool.titles], recipe.max_per_title),

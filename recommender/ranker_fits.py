@@ -37,14 +37,21 @@ def request(title: str = "Fit the live strategy to what users took lately") -> J
 
 
 def is_due() -> bool:
-    """A week after the last fit of the live strategy, if its recipe is fitted and there are events to fit on."""
+    """If the live recipe is fitted, and there are new events a week after the last try, or any where none was made. A
+    try that found too few users counts too, or it would be made again every hour; so does another live strategy."""
     strategy = live_strategy()
-    newest = RankerFit.objects.filter(strategy=strategy).order_by("-pk").first()
-    if not recipe_of(strategy).is_fitted or (newest and timezone.now() - newest.created_at < FITTED_EVERY):
+    if not recipe_of(strategy).is_fitted:
         return False
-    since = newest.created_at if newest else None
+    last = Job.objects.filter(kind=KIND).order_by("-created_at", "-pk").first()
     events = Event.objects.telling()
-    return (events.filter(received_at__gt=since) if since else events).exists()
+    if last is None:
+        return events.exists()
+    is_new = not RankerFit.objects.filter(strategy=strategy).exists() and last.created_at < (
+        strategy.published_at or strategy.created_at
+    )
+    if not is_new and timezone.now() - last.created_at < FITTED_EVERY:
+        return False
+    return is_new or events.filter(received_at__gt=last.created_at).exists()
 
 
 def run(progress: jobs.Progress) -> RankerFit | None:

@@ -1,0 +1,82 @@
+"""Fits of the live strategy, and the site's own events evaluated: on real rows, with what is served afterwards."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from recommender import evaluation_database, ranker_fits
+from recommender.algorithms.sources import SOURCES
+from recommender.algorithms.weights import BUCKETS
+from recommender.models import Event, RankerFit
+from recommender.slates import recommend
+from recommender.strategies import live_strategy, ranker_of
+from recsite.operations import jobs
+from recsite.operations.errors import InvalidInputError
+from tests.recommender.served_shop import NEWEST, build
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_fit_is_kept_with_its_reason_and_served_only_where_it_was_better(monkeypatch):
+    monkeypatch.setattr(ranker_fits, "LEAST_CASES", 1)
+    build()
+    strategy = live_strategy()
+    fit = ranker_fits.fit_strategy(strategy)
+    assert fit == RankerFit.objects.get()
+    assert fit.is_in_use == (fit.report["difference"] > 0)
+    assert ("in use" in fit.reason) == fit.is_in_use
+    assert set(fit.parameters["weights"]) == set(BUCKETS)
+    for weights in fit.parameters["weights"].values():
+        assert set(weights) == set(SOURCES)
+        assert sum(weights.values()) == pytest.approx(1.0, abs=0.01)
+    assert ranker_of(strategy).fit_id == (fit.pk if fit.is_in_use else None)
+
+
+def test_a_fit_in_use_makes_the_lists(monkeypatch):
+    monkeypatch.setattr(ranker_fits, "LEAST_CASES", 1)
+    build()
+    strategy = live_strategy()
+    fit = ranker_fits.fit_strategy(strategy)
+    RankerFit.objects.update(is_in_use=True)
+    ranker = ranker_of(strategy)
+    assert ranker.fit_id == fit.pk
+    made = recommend("u0", n=5, record=False)
+    expected = ranker.weights(200)
+    for part in made.items[0].parts:
+        assert (part.weight > 0) <= (expected[part.source] > 0)
+
+
+def test_too_few_users_leave_no_fit():
+    build()
+    assert ranker_fits.fit_strategy(live_strategy()) is None
+    assert not RankerFit.objects.exists()
+
+
+def test_a_fit_is_due_once_there_are_events_and_not_again_within_the_week():
+    assert not ranker_fits.is_due()
+    build()
+    assert ranker_fits.is_due()
+    jobs.create(ranker_fits.KIND, "Fit")
+    assert not ranker_fits.is_due()
+
+
+def test_the_sites_events_are_evaluated_as_files_are():
+    build()
+    split_at = NEWEST - timedelta(days=10)
+    assert Event.objects.filter(occurred_at__gte=split_at).exists()
+    report = evaluation_database.evaluate_database(live_strategy(), split_at=split_at, max_users=30, baselines=("pop",))
+    assert report["strategy"] == "default v1"
+    assert 0 < report["users"] <= 30
+    assert 0.0 <= report["hr@10"] <= 1.0
+    assert set(report["baselines"]) == {"pop"}
+    assert report["warnings"]
+
+
+def test_a_date_after_everything_is_refused():
+    build()
+    with pytest.raises(InvalidInputError, match="choose an earlier date"):
+        evaluation_database.evaluate_database(
+            live_strategy(), split_at=NEWEST + timedelta(days=1), max_users=30, baselines=()
+        )
