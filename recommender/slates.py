@@ -221,6 +221,7 @@ def _versions(strategy: Strategy, ranker: Ranker, state: UserState) -> dict[str,
     return {
         "strategy": str(strategy),
         "fit": ranker.fit_id,
+        "sources": ranker.digests(),
         "embedding_model": model,
         "statistics_built_at": built_at.isoformat() if built_at else None,
         "interests_built_at": user.interests_built_at.isoformat() if user and user.interests_built_at else None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from types import MappingProxyType
@@ -12,7 +14,7 @@ from django.utils import timezone
 
 from recommender.algorithms.repeats import RepeatModel
 from recommender.algorithms.sources import SOURCES
-from recommender.algorithms.weights import bucket_of
+from recommender.algorithms.weights import FEW_STEPS, bucket_of
 from recommender.models import RankerFit, Strategy
 from recsite.operations.errors import InvalidInputError, NotFoundError
 
@@ -156,6 +158,24 @@ class Ranker:
 
     def with_repeats(self, repeats: str) -> Ranker:
         return replace(self, recipe=self.recipe.with_repeats(repeats))
+
+    def digests(self) -> dict[str, str]:
+        """By source a short digest of all that configures it: two lists whose digests agree were scored alike."""
+        recipe = self.recipe
+        found = {}
+        for source in SOURCES:
+            configuration = {
+                "weights": [self.weights(steps).get(source, 0.0) for steps in (0, 1, 2, FEW_STEPS + 1)],
+                "spread": self.spreads.get(source),
+                "memory_steps": recipe.memory_steps.get(source),
+                "candidates": recipe.candidates_per_source,
+                "history": recipe.history_events,
+                "new_below_users": recipe.new_below_users if source == "new" else None,
+                "model": asdict(self.repeat_model) if source == "repeat" else None,
+            }
+            text = json.dumps(configuration, sort_keys=True)
+            found[source] = hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+        return found
 
 
 def ranker_from(recipe: Recipe, parameters: Mapping[str, Any], *, fit_id: int | None = None) -> Ranker:

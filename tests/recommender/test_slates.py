@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from catalog.models import Item
 from recommender import interests, neighbours, slates, users
+from recommender.algorithms.sources import SOURCES
 from recommender.models import Slate, SlateItem, Strategy
 from recommender.slates import recommend
-from recommender.strategies import SOURCES
 from recsite.operations.errors import InvalidInputError
 from tests.factories import (
     EndUserFactory,
@@ -222,6 +222,7 @@ def test_a_slate_keeps_the_list_with_its_parts_and_versions(shop):
     assert sum(part["contribution"] for part in kept[0].parts) == kept[0].score
     assert slate.versions["strategy"] == "default v1"
     assert slate.versions["embedding_model"] == "test-embedder"
+    assert set(slate.versions["sources"]) == set(SOURCES)
     assert slate.versions["interests_event_id"] == made.user.last_event_id
     assert slate.versions["interests_built_at"] == made.user.interests_built_at.isoformat()
     assert slate.versions["statistics_built_at"] == shop[6].statistics.built_at.isoformat()

@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 
 from recommender.models import Strategy
-from recommender.strategies import DEFAULT_WEIGHTS, Recipe, live_strategy, named_strategy, recipe_from, recipe_of
+from recommender.strategies import (
+    DEFAULT_WEIGHTS,
+    Ranker,
+    Recipe,
+    live_strategy,
+    named_strategy,
+    recipe_from,
+    recipe_of,
+)
 from recsite.operations.errors import InvalidInputError, NotFoundError
 from tests.factories import StrategyFactory
 
@@ -75,3 +83,12 @@ def test_fields_left_out_have_their_defaults():
 def test_a_recipe_that_cannot_work_says_which_field_is_wrong(values, message):
     with pytest.raises(InvalidInputError, match=message):
         recipe_from(values)
+
+
+def test_a_source_has_another_digest_where_what_configures_it_changes_and_only_then():
+    plain = Ranker(Recipe())
+    forgetful = Ranker(recipe_from({"memory_steps": {"next": 9}}))
+    assert plain.digests() == Ranker(recipe_from({})).digests()
+    assert {source for source, digest in plain.digests().items() if forgetful.digests()[source] != digest} == {"next"}
+    heavier = Ranker(recipe_from({"weights": {**DEFAULT_WEIGHTS, "popular": 0.5}}))
+    assert {source for source, digest in plain.digests().items() if heavier.digests()[source] != digest} == {"popular"}
