@@ -151,6 +151,9 @@ class Item(models.Model):
     )
     currency = models.CharField(max_length=3, blank=True, help_text="ISO 4217, like USD.")
     is_in_stock = models.BooleanField(default=True)
+    stock_quantity = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Pieces left, where the shop says; whether it may be sold is is_in_stock."
+    )
     is_hidden = models.BooleanField(
         default=False, help_text="A hidden item is in no list, whatever else is configured."
     )

@@ -2,11 +2,14 @@
 
 from recommender.models.evaluation import Evaluation
 from recommender.models.event import Event, NewEvent, StoredEvent
+from recommender.models.experiment import Experiment
 from recommender.models.interest import InterestLabel, InterestVector
 from recommender.models.interest_encoder import InterestEncoder
+from recommender.models.interest_map import ItemPlace
 from recommender.models.neighbour import ItemFactors, ItemStatistics, Neighbour
 from recommender.models.preference import PreferenceSummary, RankedByModel
 from recommender.models.preparation_report import PreparationReport
+from recommender.models.rule import GoldenExpectation, Rule
 from recommender.models.slate import Slate, SlateItem
 from recommender.models.strategy import RankerFit, Strategy
 from recommender.models.user import EndUser
@@ -15,10 +18,13 @@ __all__ = [
     "EndUser",
     "Evaluation",
     "Event",
+    "Experiment",
+    "GoldenExpectation",
     "InterestEncoder",
     "InterestLabel",
     "InterestVector",
     "ItemFactors",
+    "ItemPlace",
     "ItemStatistics",
     "Neighbour",
     "NewEvent",
@@ -26,6 +32,7 @@ __all__ = [
     "PreparationReport",
     "RankedByModel",
     "RankerFit",
+    "Rule",
     "Slate",
     "SlateItem",
     "StoredEvent",

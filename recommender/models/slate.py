@@ -11,6 +11,7 @@ from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from catalog.models import Item
+from recommender.models.experiment import Experiment
 from recommender.models.strategy import Strategy
 from recommender.models.user import EndUser
 
@@ -42,6 +43,12 @@ class Slate(models.Model):
     is_known_user = models.BooleanField()
     n = models.PositiveSmallIntegerField(help_text="List length asked for.")
     strategy = models.ForeignKey(Strategy, on_delete=models.PROTECT, related_name="slates")
+    placement = models.CharField(
+        max_length=100, blank=True, help_text="Of the page; empty where the client named none."
+    )
+    experiment = models.ForeignKey(Experiment, null=True, blank=True, on_delete=models.SET_NULL, related_name="slates")
+    arm = models.CharField(max_length=60, blank=True, help_text="Of the experiment that decided the strategy.")
+    request = models.JSONField(default=dict, help_text="What else was asked for: repeats, strategy, filter.")
     versions = models.JSONField(default=dict, help_text="Of vectors, labels, neighbours: what the scores came from.")
     details = models.JSONField(default=dict, help_text="Notes on how it was made: what the language model did, …")
     took_ms = models.FloatField()
@@ -53,6 +60,7 @@ class Slate(models.Model):
         indexes = [
             models.Index(fields=["user", "-served_at"], name="slate_user_time"),
             models.Index(fields=["served_at"], name="slate_time"),
+            models.Index(fields=["experiment", "arm", "served_at"], name="slate_experiment"),
         ]
 
     def __str__(self) -> str:
@@ -66,6 +74,9 @@ class SlateItem(models.Model):
     score = models.FloatField()
     propensity = models.FloatField(
         null=True, blank=True, help_text="Of an item shown to explore: the probability with which it was drawn."
+    )
+    rules = models.JSONField(
+        default=list, help_text="Rules that touched it: [{id, name, version, action, words}], see recommender.rules."
     )
     parts = models.JSONField(help_text="Score parts that add up to the score; see recommender.slates.ScorePart.")
 

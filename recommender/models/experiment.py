@@ -1,0 +1,72 @@
+"""Experiments: users are split between arms by a hash, and what they do afterwards is compared."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy
+
+
+class ExperimentQuerySet(models.QuerySet["Experiment"]):
+    def running(self) -> ExperimentQuerySet:
+        return self.filter(state=Experiment.State.RUNNING)
+
+    def newest_first(self) -> ExperimentQuerySet:
+        return self.order_by("-created_at", "-pk")
+
+
+class Experiment(models.Model):
+    class State(models.TextChoices):
+        DRAFT = "draft", gettext_lazy("Draft")
+        RUNNING = "running", gettext_lazy("Running")
+        STOPPED = "stopped", gettext_lazy("Stopped")
+
+    class Measure(models.TextChoices):
+        CLICK = "click", gettext_lazy("Clicks")
+        ADD_TO_CART = "add_to_cart", gettext_lazy("Add to cart")
+        PURCHASE = "purchase", gettext_lazy("Purchases")
+
+    name = models.CharField(max_length=100, unique=True)
+    hypothesis = models.CharField(max_length=300, blank=True, help_text="What is expected, and why.")
+    placement = models.CharField(max_length=100, blank=True, help_text="Of the page; empty: everywhere.")
+    traffic_share = models.FloatField(
+        default=1.0, help_text="Of all users, the share that takes part: above 0, up to 1."
+    )
+    arms = models.JSONField(
+        default=list,
+        help_text='[{"name", "strategy": id or null for the live one, "share"}]; the first is the control.',
+    )
+    measure = models.CharField(max_length=12, choices=Measure.choices, default=Measure.PURCHASE)
+    attribution_hours = models.PositiveSmallIntegerField(
+        default=72, help_text="An event counts for a list where the item was on it within so many hours before."
+    )
+    salt = models.CharField(max_length=32, editable=False, help_text="Hashed with the user's id; fixed at the start.")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.DRAFT)
+    note = models.CharField(max_length=300, blank=True, help_text="What was decided, and why.")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ends_at = models.DateTimeField(null=True, blank=True, help_text="When it stops by itself; empty: when stopped.")
+    stopped_at = models.DateTimeField(null=True, blank=True)
+    stopped_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    promoted_arm = models.CharField(max_length=60, blank=True, help_text="Whose strategy was made live, if any.")
+
+    objects = ExperimentQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["placement"], condition=Q(state="running"), name="experiment_one_running_a_placement"
+            ),
+            models.CheckConstraint(
+                condition=Q(traffic_share__gt=0, traffic_share__lte=1), name="experiment_traffic_is_a_share"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
