@@ -17,6 +17,7 @@ from recommender.algorithms.factors import factor_scores
 from recommender.algorithms.histories import History, history, recent
 from recommender.algorithms.interest import event_type_weights
 from recommender.algorithms.repeats import repeat_scores
+from recommender.interests import interests_at
 from recommender.models import EndUser, Event, InterestLabel, InterestVector
 from recommender.shelves import PooledLabel, Shelf
 from recommender.strategies import Ranker, Recipe
@@ -81,10 +82,15 @@ class Pool:
         )
 
 
-def user_state(user_external_id: str, recipe: Recipe) -> UserState:
-    """Everything about the user that candidates and explanations need, in a constant number of queries."""
-    as_of = min(Event.objects.newest_time() or timezone.now(), timezone.now())
+def user_state(user_external_id: str, recipe: Recipe, *, at: datetime | None = None) -> UserState:
+    """Everything about the user that candidates and explanations need, in a constant number of queries.
+
+    at: a moment of the past: the user as they were then, from the events up to it, interests built anew from those.
+    """
     user = EndUser.objects.filter(external_id=user_external_id).first()
+    if at is not None:
+        return _state_at(user, recipe, at)
+    as_of = min(Event.objects.newest_time() or timezone.now(), timezone.now())
     if user is None:
         return UserState(user=None, as_of=as_of)
     window_days = recipe.repeat_window_days if recipe.repeats == "exclude" else 0
@@ -101,6 +107,22 @@ def user_state(user_external_id: str, recipe: Recipe) -> UserState:
     )
 
 
+def _state_at(user: EndUser | None, recipe: Recipe, at: datetime) -> UserState:
+    if user is None:
+        return UserState(user=None, as_of=at)
+    then = Event.objects.all().up_to(at)
+    window_days = recipe.repeat_window_days if recipe.repeats == "exclude" else 0
+    vectors, labels = interests_at(user, at)
+    return UserState(
+        user=user,
+        as_of=at,
+        past=past_of(then.newest_of(user.pk, recipe.history_events), as_of=at),
+        interests=tuple(vectors),
+        interest_labels=tuple(sorted(labels, key=lambda each: (-each.weight, each.label_id))),
+        excluded=tuple(then.settled_items(user.pk, as_of=at, window_days=window_days)),
+    )
+
+
 def past_of(rows: Sequence[tuple[int, str, float, datetime]], *, as_of: datetime) -> History:
     """(item, type, value, time) of events as a history."""
     return history(
@@ -111,10 +133,19 @@ def past_of(rows: Sequence[tuple[int, str, float, datetime]], *, as_of: datetime
     )
 
 
-def gather(state: UserState, ranker: Ranker, shelf: Shelf, *, n: int, only: Sequence[int] | None = None) -> Pool:
+def gather(
+    state: UserState,
+    ranker: Ranker,
+    shelf: Shelf,
+    *,
+    n: int,
+    only: Sequence[int] | None = None,
+    also: Sequence[int] = (),
+) -> Pool:
     """The union of what the sources propose, filled up from popular and then from anything until it holds n.
 
-    only: the candidates themselves, where somebody else has chosen them; nothing is proposed then.
+    only: the candidates themselves, where somebody else has chosen them; nothing is proposed then. also: candidates
+    that rules bring along; those that may be shown to the user are taken.
     """
     recipe = ranker.recipe
     votes = {
@@ -124,6 +155,7 @@ def gather(state: UserState, ranker: Ranker, shelf: Shelf, *, n: int, only: Sequ
     if only is not None:
         return _scored(sorted(set(only)), state, ranker, shelf, votes)
     proposed = _proposals(state, recipe, shelf, votes, n=n)
+    proposed.update(shelf.allowed(also, state.excluded))
     if len(proposed) < n:
         proposed.update(shelf.spare(n - len(proposed), [*proposed, *state.excluded]))
     return _scored(sorted(proposed), state, ranker, shelf, votes)

@@ -21,6 +21,7 @@ EVIDENCE_ITEMS = 3
 NEIGHBOURS_NAMED = 2
 NEWEST_NAMED_STEPS = 8.0  # reasons name what was done lately rather than long ago
 LANGUAGE_MODEL = "language_model"
+RULES = "rules"
 ALIKE = 0.2  # a cosine below says nothing
 
 
@@ -59,6 +60,21 @@ def said_by_model(moved: float, *, share: float, weight: float) -> ScorePart:
     """What re-ranking adds to a score; share: the language model's, of the candidates it was asked about."""
     words = f"The language model gives it {share:.0%} among the best." if moved > 0 else ""
     return ScorePart(LANGUAGE_MODEL, share, moved / weight, weight, moved, {}, words)
+
+
+def moved_by_rules(touched: Sequence[Mapping[str, object]], *, spread: float) -> ScorePart:
+    """What boosts and buries add to a score; touched: as a slate keeps them; spread: of the candidates' scores."""
+    moving = [rule for rule in touched if "added" in rule]
+    added = sum(float(str(rule["added"])) for rule in moving)
+    said = "Raised" if added > 0 else "Lowered"
+    names = " and ".join(f"“{rule['name']}”" for rule in moving)
+    strength = added / spread
+    return ScorePart(RULES, strength, strength, spread, added, {"rules": list(moving)}, f"{said} by the rule {names}.")
+
+
+def pinned_by(touched: Sequence[Mapping[str, object]]) -> tuple[str, ...]:
+    """One sentence for each rule that pinned the item."""
+    return tuple(f"Pinned here by the rule “{rule['name']}”." for rule in touched if "position" in rule)
 
 
 def sentences(parts: Iterable[ScorePart]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from itertools import groupby
 import numpy as np
 import structlog
 from django.db import transaction
+from django.db.models import prefetch_related_objects
 from django.utils import timezone
 from numpy.typing import NDArray
 
@@ -116,6 +117,15 @@ def _rebuild_chunk(user_ids: Sequence[int], *, vectors: Vectors | None, only_if_
     _replace(users, new_vectors, new_labels)
     log.info("interests_rebuilt", users=len(users), first_user=users[0].pk, vectors=len(new_vectors))
     return len(users)
+
+
+def interests_at(user: EndUser, moment: datetime) -> tuple[list[InterestVector], list[InterestLabel]]:
+    """Unsaved rows of one user as events up to this moment give them, with the labels and encoder of today."""
+    events = list(Event.objects.all().up_to(moment).latest_of([user.pk], HISTORY_EVENTS))
+    item_ids = sorted({event.item_id for event in events})
+    vectors, labels = interests_of([user], {user.pk: events}, Vectors.load(item_ids), labels_of(item_ids))
+    prefetch_related_objects(labels, "label")
+    return vectors, labels
 
 
 def interests_of(

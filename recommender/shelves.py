@@ -99,6 +99,9 @@ class DatabaseShelf:
         return dict(Neighbour.objects.votes(KIND_OF[source], weights, without=without)) if weights else {}
 
     def nearest(self, interests: Sequence[InterestVector], n: int, without: Sequence[int]) -> list[int]:
+        if any(interest.pk is None for interest in interests):  # as they were in the past: built anew, not stored
+            vectors = [np.asarray(interest.vector, dtype=np.float32).tolist() for interest in interests]
+            return InterestVector.objects.all().nearest_to_vectors(vectors, n, without=without)
         found = InterestVector.objects.nearest_items(interests, n, without=without) if interests else []
         return [item_id for item_id, _, _ in found]
 

@@ -5,20 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 import structlog
 from django.db import IntegrityError, transaction
 from django.db.models import Prefetch, prefetch_related_objects
+from django.utils import timezone
 
 from catalog.models import Item, ItemEmbedding, ItemLabel
 from recommender import candidates, explanations, picking
+from recommender import rules as list_rules
 from recommender.algorithms import fusion
+from recommender.algorithms.rules import Ruling
 from recommender.candidates import Pool, UserState
+from recommender.experiments import Assignment, assigned
 from recommender.explanations import ScorePart
 from recommender.list_reranking import rerank_list
-from recommender.models import EndUser, ItemStatistics, Slate, SlateItem, Strategy
+from recommender.models import EndUser, ItemStatistics, Rule, Slate, SlateItem, Strategy
 from recommender.reranking import RerankSettings
+from recommender.rules import RulesInForce
+from recommender.scopes import Scope
 from recommender.shelves import DatabaseShelf
 from recommender.strategies import Ranker, Recipe, live_strategy, ranker_of
 from recommender.users import checked_id
@@ -29,14 +36,38 @@ log = structlog.get_logger(__name__)
 MAX_N = 100
 NOTHING_SPEAKS = "No event of this user speaks for an item yet"
 
-__all__ = ["MAX_N", "RankedItem", "Recipe", "RecommendedList", "ScorePart", "recommend"]
+__all__ = ["MAX_N", "Question", "RankedItem", "Recipe", "RecommendedList", "ScorePart", "compute", "recommend"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a list is asked for.
+
+    placement: of the page, as rules and experiments name it. repeats: "allow" or "exclude" instead of the recipe's.
+    within: only items for which this holds. at: a moment of the past, None for now.
+    """
+
+    user_external_id: str
+    n: int = 12
+    placement: str = ""
+    repeats: str | None = None
+    within: Scope | None = None
+    at: datetime | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """What a slate has no column for."""
+        asked: dict[str, object] = {"repeats": self.repeats} if self.repeats else {}
+        if self.within is not None and not self.within.is_everything:
+            asked["within"] = self.within.as_json()
+        return asked
 
 
 @dataclass(frozen=True)
 class RankedItem:
     """position counts from 1; the contributions of `parts` add up to `score`; sentences say why, strongest first.
 
-    propensity: of an item shown to explore, the probability with which it was drawn.
+    propensity: of an item shown to explore, the probability with which it was drawn. rules: that touched it, as a slate
+    keeps them.
     """
 
     position: int
@@ -45,6 +76,7 @@ class RankedItem:
     parts: tuple[ScorePart, ...]
     sentences: tuple[str, ...]
     propensity: float | None = None
+    rules: tuple[dict[str, object], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,6 +90,23 @@ class RecommendedList:
     n: int
     took_ms: float
     items: tuple[RankedItem, ...]
+    assignment: Assignment | None = None
+
+
+@dataclass(frozen=True)
+class Computed:
+    """How a list came about, from the user's state to the rows picked; `question` is what it answers."""
+
+    question: Question
+    strategy: Strategy
+    ranker: Ranker
+    assignment: Assignment | None
+    state: UserState
+    rules: RulesInForce
+    pool: Pool
+    fused: fusion.Fused
+    ruling: Ruling
+    picked: picking.Picked
 
 
 def recommend(
@@ -66,50 +115,87 @@ def recommend(
     n: int = 12,
     strategy: Strategy | None = None,
     repeats: str | None = None,
+    placement: str = "",
+    within: Scope | None = None,
+    at: datetime | None = None,
+    rules: Sequence[Rule] | None = None,
     record: bool = True,
 ) -> RecommendedList:
-    """The next n items for this user, best first; the live strategy decides where none is named.
+    """The next n items for this user, best first.
 
-    `repeats` ("allow" or "exclude") overrides the recipe's. `record=False` leaves no slate behind, for previews.
-    Raises InvalidInputError where n is not within 1..100 or the id is empty or too long.
+    strategy: where none is named, the one of the experiment that the user takes part in, or else the live one.
+    rules: instead of those in force. `record=False` leaves no slate behind, for previews; only those may ask for
+    drafts, other rules or the past. See Question for the rest.
+    Raises InvalidInputError where n is not within 1..100, the id is empty or too long, or a preview is to be recorded.
     """
     started = time.perf_counter()
-    if not 1 <= n <= MAX_N:
-        raise InvalidInputError(f"n is {n}; ask for 1 to {MAX_N} items.")
-    user_external_id = checked_id(user_external_id)
-    strategy = strategy or live_strategy()
-    ranker = ranker_of(strategy)
-    if repeats is not None:
-        ranker = ranker.with_repeats(repeats)
-
-    shelf = DatabaseShelf()
-    state = candidates.user_state(user_external_id, ranker.recipe)
-    pool = candidates.gather(state, ranker, shelf, n=n)
-    fused = fusion.fuse(pool.raw, ranker.weights(state.past.length), ranker.spreads)
-    picked = picking.pick(pool, fused, state, ranker.recipe, n=n, draw=picking.drawn(user_external_id, state))
-    asked = _ask_model(pool, picked, fused, state, ranker.recipe)
-    ranked = _rank(pool, picked, asked, fused, state)
+    question = Question(checked_id(user_external_id), n, placement, repeats, within, at)
+    if record and (at is not None or rules is not None or (strategy is not None and strategy.is_draft)):
+        raise InvalidInputError("Lists of drafts, of other rules or of the past are previews; ask with record=False.")
+    computed = compute(question, strategy=strategy, rules=rules)
+    asked = _ask_model(computed)
+    ranked = _rank(computed, asked)
 
     took_ms = (time.perf_counter() - started) * 1000
-    slate = (
-        _record_if_still_there(user_external_id, n, strategy, ranker, state, ranked, asked.details, took_ms)
-        if record
-        else None
-    )
-    log.info(
-        "recommended", user=state.user.pk if state.user else None, n=n, items=len(ranked), took_ms=round(took_ms, 1)
-    )
+    slate = _record_if_still_there(computed, ranked, asked.details, took_ms) if record else None
+    user = computed.state.user
+    log.info("recommended", user=user.pk if user else None, n=n, items=len(ranked), took_ms=round(took_ms, 1))
     return RecommendedList(
-        user_external_id=user_external_id,
-        user=state.user,
-        is_known_user=state.user is not None,
-        notice=_notice(state, n=n, found=len(ranked)),
-        strategy=strategy,
+        user_external_id=question.user_external_id,
+        user=user,
+        is_known_user=user is not None,
+        notice=_notice(computed.state, n=n, found=len(ranked)),
+        strategy=computed.strategy,
         slate_id=slate.public_id if slate else None,
         n=n,
         took_ms=took_ms,
         items=ranked,
+        assignment=computed.assignment,
     )
+
+
+def compute(
+    question: Question,
+    *,
+    strategy: Strategy | None = None,
+    rules: Sequence[Rule] | None = None,
+    only: Sequence[int] | None = None,
+) -> Computed:
+    """All of a list but its words; for those who ask what would have been. only: candidates chosen by somebody else."""
+    if not 1 <= question.n <= MAX_N:
+        raise InvalidInputError(f"n is {question.n}; ask for 1 to {MAX_N} items.")
+    user_external_id = question.user_external_id
+    assignment = assigned(user_external_id, question.placement) if question.at is None else None
+    if strategy is None:
+        strategy = (assignment.strategy if assignment else None) or live_strategy()
+    ranker = ranker_of(strategy)
+    if question.repeats is not None:
+        ranker = ranker.with_repeats(question.repeats)
+
+    shelf = DatabaseShelf()
+    state = candidates.user_state(user_external_id, ranker.recipe, at=question.at)
+    if rules is None:
+        rules = list(Rule.objects.in_force(question.at or timezone.now(), question.placement))
+    in_force = list_rules.for_user(
+        list_rules.read(rules, also=question.within),
+        user_external_id,
+        state,
+        arm=assignment.address if assignment else "",
+    )
+    also = list_rules.brought(in_force, filtered=question.within, k=ranker.recipe.candidates_per_source)
+    pool = candidates.gather(state, ranker, shelf, n=question.n, only=only, also=also)
+    fused = fusion.fuse(pool.raw, ranker.weights(state.past.length), ranker.spreads)
+    ruling = list_rules.decide(in_force, pool, fused.scores, filtered=question.within)
+    picked = picking.pick(
+        pool,
+        fused,
+        state,
+        ranker.recipe,
+        n=question.n,
+        draw=picking.drawn(user_external_id, state),
+        ruling=ruling,
+    )
+    return Computed(question, strategy, ranker, assignment, state, in_force, pool, fused, ruling, picked)
 
 
 @dataclass(frozen=True)
@@ -121,82 +207,83 @@ class _Asked:
     details: dict[str, object] = field(default_factory=dict)
 
 
-def _ask_model(pool: Pool, picked: picking.Picked, fused: fusion.Fused, state: UserState, recipe: Recipe) -> _Asked:
-    """The list as it is where the recipe does not ask or no answer comes in time. What explores stays last."""
+def _ask_model(computed: Computed) -> _Asked:
+    """The list as it is where the recipe does not ask or no answer comes in time. What explores stays last, and what
+    is pinned where it was put."""
+    picked, recipe = computed.picked, computed.ranker.recipe
     if not recipe.rerank:
         return _Asked(picked.places)
-    judged = [place for place in picked.places if place not in picked.propensities]
-    explored = [place for place in picked.places if place in picked.propensities]
-    prior = fused.scores[judged]
+    free = [place for place in picked.places if place not in picked.pinned]
+    judged = [place for place in free if place not in picked.propensities]
+    explored = [place for place in free if place in picked.propensities]
+    prior = computed.ruling.scores(computed.fused.scores)[judged]
     settings = RerankSettings(blend=recipe.rerank)
-    answer = rerank_list(state.user, [pool.titles[place] for place in judged], prior, settings=settings)
+    titles = [computed.pool.titles[place] for place in judged]
+    answer = rerank_list(computed.state.user, titles, prior, settings=settings)
     added = {}
     for row, share in enumerate(answer.shares):
         moved = float(answer.scores[row] - prior[row])
         added[judged[row]] = explanations.said_by_model(moved, share=share, weight=recipe.rerank)
-    places = [*(judged[row] for row in answer.order), *explored]
+    places = picked.in_order([*(judged[row] for row in answer.order), *explored])
     return _Asked(places, added, {"rerank": answer.details(settings)})
 
 
-def _rank(
-    pool: Pool, picked: picking.Picked, asked: _Asked, fused: fusion.Fused, state: UserState
-) -> tuple[RankedItem, ...]:
+def _rank(computed: Computed, asked: _Asked) -> tuple[RankedItem, ...]:
     """Reads the items picked. One that vanished or was hidden in the meantime is left out."""
+    pool, picked = computed.pool, computed.picked
     items = Item.objects.recommendable().defer("description", "attributes", "search_vector")
     by_id = items.in_bulk([int(pool.ids[place]) for place in asked.places])
     places = [place for place in asked.places if int(pool.ids[place]) in by_id]
     labels = ItemLabel.objects.effective().select_related("label", "final_label").order_by("taxonomy_id", "rank", "id")
     prefetch_related_objects(list(by_id.values()), Prefetch("labels", queryset=labels, to_attr="effective_labels"))
+    explained = explanations.explain(pool, places, computed.fused, computed.state)
     ranked = []
-    for position, (place, parts) in enumerate(
-        zip(places, explanations.explain(pool, places, fused, state), strict=True), start=1
-    ):
+    for position, (place, parts) in enumerate(zip(places, explained, strict=True), start=1):
+        touched = list_rules.touching(computed.rules, computed.ruling, place, picked.pinned.get(place))
+        if any("added" in rule for rule in touched):
+            parts = (*parts, explanations.moved_by_rules(touched, spread=computed.ruling.spread))
         if place in asked.added:
             parts = (*parts, asked.added[place])
-        score = sum(part.contribution for part in parts)
-        item = by_id[int(pool.ids[place])]
-        propensity = picked.propensities.get(place)
-        ranked.append(RankedItem(position, item, score, parts, explanations.sentences(parts), propensity))
+        ranked.append(
+            RankedItem(
+                position=position,
+                item=by_id[int(pool.ids[place])],
+                score=sum(part.contribution for part in parts),
+                parts=parts,
+                sentences=(*explanations.pinned_by(touched), *explanations.sentences(parts)),
+                propensity=picked.propensities.get(place),
+                rules=tuple(touched),
+            )
+        )
     return tuple(ranked)
 
 
 def _record_if_still_there(
-    user_external_id: str,
-    n: int,
-    strategy: Strategy,
-    ranker: Ranker,
-    state: UserState,
-    ranked: Sequence[RankedItem],
-    details: dict[str, object],
-    took_ms: float,
+    computed: Computed, ranked: Sequence[RankedItem], details: Mapping[str, object], took_ms: float
 ) -> Slate | None:
     """None where the user was erased, or an item deleted, while the list was made: nothing is kept of them."""
     try:
-        return _record(user_external_id, n, strategy, ranker, state, ranked, details, took_ms)
+        return _record(computed, ranked, details, took_ms)
     except IntegrityError:
-        log.warning("slate_not_kept", user=state.user.pk if state.user else None)
+        log.warning("slate_not_kept", user=computed.state.user.pk if computed.state.user else None)
         return None
 
 
 @transaction.atomic
-def _record(
-    user_external_id: str,
-    n: int,
-    strategy: Strategy,
-    ranker: Ranker,
-    state: UserState,
-    ranked: Sequence[RankedItem],
-    details: dict[str, object],
-    took_ms: float,
-) -> Slate:
+def _record(computed: Computed, ranked: Sequence[RankedItem], details: Mapping[str, object], took_ms: float) -> Slate:
+    question, assignment = computed.question, computed.assignment
     slate = Slate.objects.create(
-        user=state.user,
-        user_external_id=user_external_id,
-        is_known_user=state.user is not None,
-        n=n,
-        strategy=strategy,
-        versions=_versions(strategy, ranker, state),
-        details=details,
+        user=computed.state.user,
+        user_external_id=question.user_external_id,
+        is_known_user=computed.state.user is not None,
+        n=question.n,
+        strategy=computed.strategy,
+        placement=question.placement,
+        experiment=assignment.experiment if assignment else None,
+        arm=assignment.arm if assignment else "",
+        request=question.as_json(),
+        versions=_versions(computed),
+        details={**details, "rules": list_rules.in_details(computed.rules)},
         took_ms=took_ms,
     )
     SlateItem.objects.bulk_create(
@@ -206,6 +293,7 @@ def _record(
             item=each.item,
             score=each.score,
             propensity=each.propensity,
+            rules=list(each.rules),
             parts=[part.as_json() for part in each.parts],
         )
         for each in ranked
@@ -213,13 +301,14 @@ def _record(
     return slate
 
 
-def _versions(strategy: Strategy, ranker: Ranker, state: UserState) -> dict[str, object]:
+def _versions(computed: Computed) -> dict[str, object]:
     """What the scores came from, so that an audit can tell which of it has changed since."""
+    ranker = computed.ranker
     model = ItemEmbedding.objects.order_by("item_id").values_list("model", flat=True).first()
     built_at = ItemStatistics.objects.order_by("item_id").values_list("built_at", flat=True).first()
-    user = state.user
+    user = computed.state.user
     return {
-        "strategy": str(strategy),
+        "strategy": str(computed.strategy),
         "fit": ranker.fit_id,
         "sources": ranker.digests(),
         "embedding_model": model,
@@ -227,6 +316,7 @@ def _versions(strategy: Strategy, ranker: Ranker, state: UserState) -> dict[str,
         "interests_built_at": user.interests_built_at.isoformat() if user and user.interests_built_at else None,
         "interests_event_id": user.interests_event_id if user else None,
         "last_event_id": user.last_event_id if user else None,
+        "as_of": computed.state.as_of.isoformat(),
     }
 
 

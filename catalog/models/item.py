@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 
 import numpy as np
 from django.apps import apps
@@ -13,11 +14,12 @@ from django.contrib.postgres.search import SearchQuery, SearchVector, SearchVect
 from django.core.validators import MinValueValidator
 from django.db import connection, models, transaction
 from django.db.models import Avg, Count, F, Func, GeneratedField, Q
-from django.db.models.functions import Upper
+from django.db.models.functions import Lower, Upper
 from numpy.typing import NDArray
 from pgvector.django import CosineDistance, HalfVectorField, HnswIndex
 
 MEAN_SAMPLE = 5_000
+FACTS = ("external_id", "brand", "price", "stock_quantity")
 
 LOOSE_SIMILARITY = 0.4  # pg_trgm's own threshold, 0.6, misses a letter dropped from a short word
 
@@ -97,6 +99,15 @@ class ItemQuerySet(models.QuerySet["Item"]):
         """With the labels that a tile shows, in one more query; `tile_labels` on each item."""
         labels = apps.get_model("catalog", "ItemLabel").objects.effective().with_names()
         return self.prefetch_related(models.Prefetch("labels", queryset=labels, to_attr="tile_labels"))
+
+    def of_brands(self, brands: Iterable[str]) -> ItemQuerySet:
+        """Whatever their capitals."""
+        return self.annotate(brand_lower=Lower("brand")).filter(brand_lower__in=[brand.lower() for brand in brands])
+
+    def facts(self, item_ids: Iterable[int]) -> dict[int, tuple[str, str, Decimal | None, int | None]]:
+        """(external id, brand, price, pieces in stock) of these of the items, by id."""
+        rows = self.filter(pk__in=list(item_ids)).order_by("pk")
+        return {pk: tuple(facts) for pk, *facts in rows.values_list("pk", *FACTS)}  # type: ignore[misc]
 
     def newest_first(self) -> ItemQuerySet:
         return self.order_by("-created_at", "-id")

@@ -73,6 +73,14 @@ WITHIN_SQL = """
     )
     SELECT id FROM branch ORDER BY id
 """
+BRANCHES_SQL = """
+    WITH RECURSIVE branch (root_id, id) AS (
+        SELECT root, root FROM unnest(%(roots)s::bigint[]) root
+        UNION
+        SELECT branch.root_id, l.id FROM branch JOIN catalog_label l ON l.parent_id = branch.id
+    )
+    SELECT root_id, array_agg(id) FROM branch GROUP BY root_id
+"""
 COUNT_WITHIN_SQL = """
     WITH RECURSIVE branch (root_id, id) AS (
         SELECT id, id FROM catalog_label WHERE id = ANY(%(roots)s::bigint[])
@@ -234,6 +242,12 @@ class LabelQuerySet(models.QuerySet["Label"]):
         with connection.cursor() as cursor:
             cursor.execute(WITHIN_SQL, {"roots": list(roots)})
             return [label_id for (label_id,) in cursor.fetchall()]
+
+    def branches(self, roots: Sequence[int]) -> dict[int, frozenset[int]]:
+        """Of each of these labels its own id and those of all that lie below it."""
+        with connection.cursor() as cursor:
+            cursor.execute(BRANCHES_SQL, {"roots": list(roots)})
+            return {root: frozenset(found) for root, found in cursor.fetchall()}
 
     def count_items_within(self, roots: Sequence[int]) -> dict[int, int]:
         """How many items carry each of these labels or one below it, after corrections; 0 is left out."""

@@ -20,17 +20,20 @@ class Cap:
     limit: int
 
 
-def pick(order: Iterable[int], *, n: int, caps: Sequence[Cap] = ()) -> list[int]:
+def pick(
+    order: Iterable[int], *, n: int, caps: Sequence[Cap] = (), firm: Sequence[Cap] = (), beside: Sequence[int] = ()
+) -> list[int]:
     """The first n positions of `order` that keep within every cap.
 
     Where that yields fewer than n, the caps are lifted one by one from the last, each time taking the best of what was
-    left over: a shorter list is worse than a less varied one. So name the cap that matters most first.
+    left over: a shorter list is worse than a less varied one. So name the cap that matters most first. `firm` caps are
+    never lifted: the list stays shorter. What is shown `beside` the picks counts, too.
     """
     waiting = list(order)
     picked: list[int] = []
     for strictness in range(len(caps), -1, -1):
-        in_force = caps[:strictness]
-        counts = [Counter(cap.keys[position] for position in picked) for cap in in_force]
+        in_force = [*firm, *caps[:strictness]]
+        counts = [Counter(cap.keys[position] for position in [*beside, *picked]) for cap in in_force]
         left: list[int] = []
         for position in waiting:
             if len(picked) < n and _fits(position, in_force, counts):
@@ -45,21 +48,30 @@ def pick(order: Iterable[int], *, n: int, caps: Sequence[Cap] = ()) -> list[int]
     return picked
 
 
-def reserve(picked: Sequence[int], eligible: Iterable[int], *, n: int, slots: int, cap: Cap) -> list[int]:
+def reserve(
+    picked: Sequence[int],
+    eligible: Iterable[int],
+    *,
+    n: int,
+    slots: int,
+    caps: Sequence[Cap],
+    beside: Sequence[int] = (),
+) -> list[int]:
     """`picked`, its last places given to the first of `eligible` until `slots` of the list are eligible ones.
 
-    Nothing changes where the list holds enough of them already. One that the cap forbids beside the list waits, and a
+    Nothing changes where the list holds enough of them already. One that a cap forbids beside the list waits, and a
     slot that nobody fills keeps its pick.
     """
     ordered = list(eligible)
     known = set(ordered)
     missing = slots - len(known.intersection(picked))
-    counts = Counter(cap.keys[position] for position in picked)
+    counts = [Counter(cap.keys[position] for position in [*beside, *picked]) for cap in caps]
     added: list[int] = []
     for position in ordered:
-        if len(added) < missing and position not in picked and _fits(position, [cap], [counts]):
+        if len(added) < missing and position not in picked and _fits(position, caps, counts):
             added.append(position)
-            counts[cap.keys[position]] += 1
+            for cap, count in zip(caps, counts, strict=True):
+                count[cap.keys[position]] += 1
     ordinary = [position for position in picked if position not in known]
     leaving = set(ordinary[len(ordinary) - max(0, len(picked) + len(added) - n) :])
     return [*(position for position in picked if position not in leaving), *added]

@@ -112,6 +112,9 @@ class EventQuerySet(models.QuerySet["Event"]):
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE recommender_event")
 
+    def up_to(self, moment: datetime) -> EventQuerySet:
+        return self.filter(occurred_at__lte=moment)
+
     def telling(self) -> EventQuerySet:
         """Events that say something about the user: everything but having been shown an item."""
         return self.exclude(type=Event.Type.IMPRESSION)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -11,6 +13,14 @@ from django.utils.translation import gettext_lazy
 class ExperimentQuerySet(models.QuerySet["Experiment"]):
     def running(self) -> ExperimentQuerySet:
         return self.filter(state=Experiment.State.RUNNING)
+
+    def at(self, moment: datetime) -> ExperimentQuerySet:
+        """Without those that were to stop by themselves before."""
+        return self.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=moment))
+
+    def for_placement(self, placement: str) -> ExperimentQuerySet:
+        """One that names the placement comes before one of all."""
+        return self.filter(placement__in=["", placement]).order_by("-placement", "pk")
 
     def newest_first(self) -> ExperimentQuerySet:
         return self.order_by("-created_at", "-pk")

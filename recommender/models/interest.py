@@ -32,6 +32,9 @@ LIKE_ITEMS_SQL = LIKE_ITEMS_SQL.replace("v.position", "v.item_id").replace("v.id
 LIKE_ITEMS_EXACT_SQL = LIKE_ITEMS_SQL.replace(
     "ORDER BY e.vector <=> v.vector,", "ORDER BY (e.vector <=> v.vector) + 0,"
 )
+LIKE_VECTORS_SQL = NEAREST_SQL.replace(
+    "recommender_interestvector v", "unnest(%s::halfvec[]) WITH ORDINALITY v (vector, position)"
+).replace("WHERE v.id = ANY(%s::bigint[])", "")
 NEW_SQL = """
     SELECT fresh.id
     FROM (
@@ -74,6 +77,15 @@ class InterestVectorQuerySet(models.QuerySet["InterestVector"]):
         """The n recommendable items closest to each of these items, themselves left out; found as `nearest_items`."""
         found = self._nearest(LIKE_ITEMS_SQL, LIKE_ITEMS_EXACT_SQL, item_ids, n, [*without, *item_ids])
         return [item_id for item_id, _, _ in found]
+
+    def nearest_to_vectors(
+        self, vectors: Sequence[Sequence[float]], n: int, *, without: Sequence[int] = ()
+    ) -> list[int]:
+        """The n recommendable items closest to each of these vectors, which need not be stored; every item compared."""
+        texts = [str([float(x) for x in vector]) for vector in vectors]
+        with connection.cursor() as cursor:
+            cursor.execute(LIKE_VECTORS_SQL, [texts, list(without), n])
+            return list(dict.fromkeys(item_id for item_id, _, _ in cursor.fetchall()))
 
     def _nearest(
         self, indexed: str, exact: str, ids: Sequence[int], n: int, without: Sequence[int]

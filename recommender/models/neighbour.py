@@ -8,15 +8,37 @@ from typing import Literal
 
 import numpy as np
 from django.db import connection, models, transaction
-from django.db.models import F, Func
+from django.db.models import F, Func, Q
 from django.utils.translation import gettext_lazy
 from numpy.typing import NDArray
 from pgvector.django import HalfVectorField
 
 from catalog.models import Item, ItemLabel
 from recommender.algorithms.factors import FACTORS
+from recommender.scopes import Scope
 
 REBUILD_LOCK = 4_202
+
+
+def in_scope(scope: Scope, within: Mapping[int, frozenset[int]]) -> Q:
+    """Of items, what `scopes.holds` says of one; labels are what an item counts as having."""
+    found = Q()
+    if scope.items:
+        found &= Q(external_id__in=scope.items)
+    if scope.labels:
+        branch = sorted(set().union(*(within.get(root, {root}) for root in scope.labels)))
+        found &= Q(pk__in=ItemLabel.objects.effective().filter(effective_label_id__in=branch).values("item_id"))
+    if scope.brands:
+        found &= Q(pk__in=Item.objects.of_brands(scope.brands).values("pk"))
+    for column, low, high in (
+        ("price", scope.price_from, scope.price_to),
+        ("stock_quantity", scope.stock_from, scope.stock_to),
+    ):
+        if low is not None:
+            found &= Q(**{f"{column}__gte": low})
+        if high is not None:
+            found &= Q(**{f"{column}__lte": high})
+    return found
 
 
 class NeighbourQuerySet(models.QuerySet["Neighbour"]):
@@ -137,6 +159,12 @@ class ItemStatisticsQuerySet(models.QuerySet["ItemStatistics"]):
                 [list(without), n],
             )
             return [item_id for (item_id,) in cursor.fetchall()]
+
+    def popular_in(self, scopes: Sequence[tuple[Scope, int]], within: Mapping[int, frozenset[int]]) -> list[int]:
+        """Ids of items that may be shown: of each (scope, n) the n most popular, in one query for all of them."""
+        items = Item.objects.recommendable().order_by(F("statistics__popularity").desc(nulls_last=True), "id")
+        found = [items.filter(in_scope(scope, within)).values_list("id", flat=True)[:n] for scope, n in scopes]
+        return sorted(set(found[0].union(*found[1:], all=True) if len(found) > 1 else found[0])) if found else []
 
     def of_items(self, item_ids: Sequence[int]) -> list[tuple[int, str, float, int, int, float, float, float]]:
         """(item, title, popularity, users, recent users, trend, repeat rate, cycle in days) of those items that exist,

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from catalog.models import Item
 from catalog.serializers import ItemLabelOutput
 from recommender.algorithms.sources import SOURCES
-from recommender.explanations import LANGUAGE_MODEL
+from recommender.explanations import LANGUAGE_MODEL, RULES
 from recommender.models import Neighbour
 from recommender.slates import MAX_N, RankedItem, RecommendedList, ScorePart
 
@@ -43,7 +43,7 @@ class LabelledItemSerializer(ListedItemSerializer):
 
 
 class ScorePartSerializer(serializers.Serializer[ScorePart]):
-    source = serializers.ChoiceField(choices=(*SOURCES, LANGUAGE_MODEL))  # type: ignore[assignment]
+    source = serializers.ChoiceField(choices=(*SOURCES, RULES, LANGUAGE_MODEL))  # type: ignore[assignment]
     raw = serializers.FloatField(help_text="The source's own score, on its own scale.")
     z = serializers.FloatField(help_text="The same in standard deviations from the candidates' mean.")
     weight = serializers.FloatField(help_text="What the strategy gives the source; the weights of a list sum to 1.")

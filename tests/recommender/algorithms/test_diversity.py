@@ -50,23 +50,23 @@ UNCAPPED = Cap([None] * 10, 1)
 
 
 def test_the_last_place_is_reserved_for_the_first_eligible():
-    assert reserve([0, 1, 2], [7, 8], n=3, slots=1, cap=UNCAPPED) == [0, 1, 7]
-    assert reserve([0, 1, 2], [7, 8], n=3, slots=2, cap=UNCAPPED) == [0, 7, 8]
+    assert reserve([0, 1, 2], [7, 8], n=3, slots=1, caps=[UNCAPPED]) == [0, 1, 7]
+    assert reserve([0, 1, 2], [7, 8], n=3, slots=2, caps=[UNCAPPED]) == [0, 7, 8]
 
 
 def test_a_list_that_holds_eligible_ones_keeps_its_order():
-    assert reserve([0, 7, 2], [7, 8], n=3, slots=1, cap=UNCAPPED) == [0, 7, 2]
-    assert reserve([0, 1, 7], [7, 8], n=3, slots=2, cap=UNCAPPED) == [0, 7, 8]
+    assert reserve([0, 7, 2], [7, 8], n=3, slots=1, caps=[UNCAPPED]) == [0, 7, 2]
+    assert reserve([0, 1, 7], [7, 8], n=3, slots=2, caps=[UNCAPPED]) == [0, 7, 8]
 
 
 def test_a_short_list_grows_before_anything_leaves_it():
-    assert reserve([0], [7], n=3, slots=1, cap=UNCAPPED) == [0, 7]
+    assert reserve([0], [7], n=3, slots=1, caps=[UNCAPPED]) == [0, 7]
 
 
 def test_a_slot_that_nobody_fills_keeps_its_pick():
-    assert reserve([0, 1, 2], [], n=3, slots=1, cap=UNCAPPED) == [0, 1, 2]
-    assert reserve([0, 1, 2], [3], n=3, slots=1, cap=Cap(["milk", "rye", "oat", "milk"], 1)) == [0, 1, 2]
-    assert reserve([0, 1, 2], [3], n=3, slots=0, cap=UNCAPPED) == [0, 1, 2]
+    assert reserve([0, 1, 2], [], n=3, slots=1, caps=[UNCAPPED]) == [0, 1, 2]
+    assert reserve([0, 1, 2], [3], n=3, slots=1, caps=[Cap(["milk", "rye", "oat", "milk"], 1)]) == [0, 1, 2]
+    assert reserve([0, 1, 2], [3], n=3, slots=0, caps=[UNCAPPED]) == [0, 1, 2]
 
 
 def test_slots_by_hand():
