@@ -50,7 +50,7 @@ BEGIN
     );
     RETURN NULL;
 END $$
-"""
+"""  # noqa: S608  (made of constants)
 
 
 def function() -> migrations.RunSQL:

@@ -1,4 +1,4 @@
-"""What a person or an API key changed: one row an object and act, written by triggers (see recsite.operations.tracking)."""
+"""What a person or an API key changed: a row an object and act, written by triggers (recsite.operations.tracking)."""
 
 from __future__ import annotations
 
