@@ -78,6 +78,8 @@ def revert(change_id: int, *, staff: User) -> Change | None:
         with transaction.atomic(), written_by(staff, reverts=change.pk):
             row = _unchanged_since(change, kind)
             kind.restore(row, change, change.before, staff)
+    except InvalidInputError as error:
+        raise ConflictError(error.message) from error
     except (DatabaseError, ValidationError) as error:
         said = "; ".join(error.messages) if isinstance(error, ValidationError) else str(error).splitlines()[0]
         raise ConflictError(gettext("It cannot be set back: %(reason)s") % {"reason": said}) from error

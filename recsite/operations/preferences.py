@@ -74,4 +74,9 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
 def _note_seen(own: StaffPreferences) -> None:
     now = timezone.now()
     if own.last_seen_at is None or now - own.last_seen_at > SEEN_EVERY:
-        StaffPreferences.objects.update_or_create(staff_id=own.staff_id, defaults={"last_seen_at": now})
+        StaffPreferences.objects.bulk_create(
+            [StaffPreferences(staff_id=own.staff_id, last_seen_at=now)],
+            update_conflicts=True,
+            unique_fields=["staff"],
+            update_fields=["last_seen_at"],
+        )
