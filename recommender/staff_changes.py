@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy
 
+from catalog.models import Label
 from recommender.models import Experiment, GoldenExpectation, Rule, Strategy
 from recsite.operations import tracked
 from recsite.operations.changes import restore_fields
@@ -34,6 +35,7 @@ def register() -> None:
             model=Rule,
             permission="recommender.change_rule",
             address=lambda rule: _address("rule", rule.name) or _address("rules"),
+            references={"scope.labels": Label},
             instead=gettext_lazy("A rule goes back on its own page: publish an earlier version there."),
         ),
         tracked.Kind(
@@ -43,6 +45,7 @@ def register() -> None:
             permission="recommender.change_goldenexpectation",
             address=lambda expectation: _address("golden") or _address("rules"),
             restore=restore_fields,
+            references={"scope.labels": Label},
         ),
         tracked.Kind(
             name="experiment",

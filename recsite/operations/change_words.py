@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
-from django.db.models import BooleanField, DateTimeField, Field, ForeignKey, Model
+from django.db.models import BooleanField, DateTimeField, DecimalField, Field, ForeignKey, Model
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.text import capfirst
@@ -37,6 +38,7 @@ class ShownChange:
     kind: Kind | None
     kind_words: str
     object_words: str
+    act_words: str
     address: str
     is_gone: bool
     fields: tuple[FieldChange, ...]
@@ -62,13 +64,16 @@ def _shown(
 ) -> ShownChange:
     row = objects.get(change.object_id)
     name = change.object_name or (str(row) if row is not None else change.object_id)
+    if kind is not None and kind.called is not None:
+        name = kind.called(change.object_id)
     columns = sorted({*change.before, *change.after}, key=lambda column: _place(kind, column))
     fields: list[FieldChange] = []
     for column in columns:
         fields += _field_changes(change, kind, column, referred)
     address = kind.address(row) if kind is not None and kind.address is not None and row is not None else ""
     words = str(kind.words) if kind is not None else change.kind
-    return ShownChange(change, kind, words, name, address, row is None, tuple(fields))
+    act = str(kind.act_words.get(change.act, "")) if kind is not None else ""
+    return ShownChange(change, kind, words, name, act or change.get_act_display(), address, row is None, tuple(fields))
 
 
 def field_name(kind: Kind | None, column: str) -> str:
@@ -82,11 +87,13 @@ def field_name(kind: Kind | None, column: str) -> str:
 def _field(kind: Kind | None, column: str) -> Field[Any, Any] | None:
     if kind is None:
         return None
-    try:
-        found = kind.model._meta.get_field(column.removesuffix("_id"))
-    except FieldDoesNotExist:
-        return None
-    return found if isinstance(found, Field) else None
+    for name in (column, column.removesuffix("_id")):
+        try:
+            found = kind.model._meta.get_field(name)
+        except FieldDoesNotExist:
+            continue
+        return found if isinstance(found, Field) else None
+    return None
 
 
 def _place(kind: Kind | None, column: str) -> tuple[int, str]:
@@ -101,13 +108,20 @@ def _referred(changes: Sequence[Change], kinds: Mapping[str, Kind | None]) -> di
         kind = kinds[change.kind]
         for values in (change.before, change.after):
             for column, value in values.items():
-                model = _points_to(kind, column)
-                if model is not None and value is not None:
-                    wanted[model].add(value)
+                for name, keys in _keys_in(column, value):
+                    if (model := _points_to(kind, name)) is not None:
+                        wanted[model].update(key for key in keys if isinstance(key, int))
     return {
         model: {row.pk: str(row) for row in model._default_manager.filter(pk__in=keys)}
         for model, keys in wanted.items()
     }
+
+
+def _keys_in(column: str, value: Any) -> list[tuple[str, list[Any]]]:
+    """What may be keys of other rows: (the column, or the key of a mapping in it; its values)."""
+    if isinstance(value, dict):
+        return [(f"{column}.{key}", one if isinstance(one, list) else [one]) for key, one in value.items()]
+    return [(column, value if isinstance(value, list) else [value])]
 
 
 def _points_to(kind: Kind | None, column: str) -> type[Model] | None:
@@ -126,17 +140,32 @@ def _field_changes(
     if isinstance(before, dict | None) and isinstance(after, dict | None) and (before or after):
         old, new = before or {}, after or {}
         differing = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
-        return [FieldChange(f"{name}: {key}", _plain(old.get(key)), _plain(new.get(key))) for key in differing]
+
+        def part(values: Mapping[str, Any], of: Mapping[str, Any], key: str) -> str | None:
+            if column not in values:
+                return None
+            names = referred.get(_points_to(kind, f"{column}.{key}"), {})  # type: ignore[arg-type]
+            return _named(of.get(key), names) if names else _plain(of.get(key))
+
+        return [
+            FieldChange(f"{name}: {key}", part(change.before, old, key), part(change.after, new, key))
+            for key in differing
+        ]
 
     def words(values: Mapping[str, Any]) -> str | None:
         if column not in values:
             return None
         value, model = values[column], _points_to(kind, column)
         if model is not None and value is not None:
-            return referred.get(model, {}).get(value, f"#{value}")
+            return _named(value, referred.get(model, {}))
         return _value(_field(kind, column), value)
 
     return [FieldChange(name, words(change.before), words(change.after))]
+
+
+def _named(value: Any, names: Mapping[Any, str]) -> str:
+    """Keys by what they are called; those of rows that are gone by their number."""
+    return ", ".join(names.get(key, f"#{key}") for key in (value if isinstance(value, list) else [value]))
 
 
 def _value(found: Field[Any, Any] | None, value: Any) -> str:
@@ -145,6 +174,8 @@ def _value(found: Field[Any, Any] | None, value: Any) -> str:
             return str(dict(found.flatchoices).get(value, value))  # type: ignore[attr-defined]
         if isinstance(found, BooleanField):
             return gettext("yes") if value else gettext("no")
+        if isinstance(found, DecimalField):
+            return f"{Decimal(str(value)):,.{found.decimal_places}f}"
         if isinstance(found, DateTimeField):
             moment = parse_datetime(str(value))
             return _moment(moment) if moment else str(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -78,7 +78,7 @@ def _expiry(text: str) -> datetime | None:
         return None
     try:
         day = parse_date(text)
-        moment = timezone.make_aware(datetime.combine(day + timedelta(days=1), time())) if day else None
+        moment = timezone.make_aware(datetime.combine(day, time(23, 59, 59))) if day else None
     except (ValueError, OverflowError):
         moment = None
     if moment is None or moment <= timezone.now():

@@ -11,9 +11,10 @@ from django.utils.translation import gettext, gettext_lazy
 
 from recsite.operations import roles, site_settings, staff_accounts, tracked
 from recsite.operations.changes import restore_fields
-from recsite.operations.errors import ConflictError
+from recsite.operations.errors import ConflictError, InvalidInputError
 from recsite.operations.models import ApiKey, Change, Setting
 
+GIVEN_OR_TAKEN = {Change.Act.CREATED: gettext_lazy("Given"), Change.Act.DELETED: gettext_lazy("Taken away")}
 EVERY_ACT = (Change.Act.CREATED, Change.Act.CHANGED, Change.Act.DELETED)
 
 
@@ -74,6 +75,13 @@ def restore_role(row: None, change: Change, values: Mapping[str, Any], staff: Us
         account.groups.add(group)
 
 
+def _setting_name(key: str) -> str:
+    try:
+        return str(site_settings.definition_of(key).name)
+    except InvalidInputError:  # of an app that is gone
+        return key
+
+
 def _to_staff(row: Any) -> str:
     return reverse("staff")
 
@@ -89,6 +97,11 @@ def register() -> None:
             key="key",
             address=lambda row: f"{reverse('settings')}#setting-{row.key}",
             restore=restore_setting,
+            called=_setting_name,
+            act_words={
+                Change.Act.CREATED: gettext_lazy("Set"),
+                Change.Act.DELETED: gettext_lazy("Back to its default"),
+            },
             takes_back=EVERY_ACT,
         ),
         tracked.Kind(
@@ -117,6 +130,7 @@ def register() -> None:
             fields={"group_id": gettext_lazy("Role")},
             references={"group_id": Group},
             restore=restore_role,
+            act_words=GIVEN_OR_TAKEN,
             takes_back=(Change.Act.CREATED, Change.Act.DELETED),
             part_of="staff",
         ),
@@ -127,6 +141,7 @@ def register() -> None:
             permission="auth.change_user",
             address=_to_staff,
             fields={"permission_id": gettext_lazy("Permission")},
+            act_words=GIVEN_OR_TAKEN,
             references={"permission_id": Permission},
             instead=in_administration,
             part_of="staff",
@@ -144,6 +159,7 @@ def register() -> None:
             model=Group,
             permission="auth.change_group",
             fields={"permission_id": gettext_lazy("Permission")},
+            act_words=GIVEN_OR_TAKEN,
             references={"permission_id": Permission},
             instead=in_administration,
             part_of="role",

@@ -26,6 +26,8 @@ class Kind:
 
     restore: None where a change of this kind is not taken back here; `instead` says what to do then.
     takes_back: the acts that can be. part_of: the kind whose page and filter this one shares.
+    references: what keys in a column stand for, beside foreign keys; "scope.labels" for those inside a mapping.
+    called: from `object_id` to a name that people know, where the row has none. act_words: "given" for "created", …
     """
 
     name: str
@@ -41,6 +43,8 @@ class Kind:
     takes_back: tuple[str, ...] = (Change.Act.CHANGED,)
     part_of: str = ""
     references: Mapping[str, type[Model]] = field(default_factory=dict)
+    called: Callable[[str], str] | None = None
+    act_words: Mapping[str, Words] = field(default_factory=dict)
 
     @property
     def group(self) -> str:
