@@ -52,6 +52,7 @@ class ItemFilter(django_filters.FilterSet):
 
 
 class ItemList(generics.ListAPIView[Item]):
+    writes_need = "catalog.change_item"
     serializer_class = serializers.ItemOutput
     filterset_class = ItemFilter
 
@@ -98,6 +99,8 @@ class ItemList(generics.ListAPIView[Item]):
 
 
 class ItemDetail(APIView):
+    writes_need = "catalog.change_item"
+
     @extend_schema(summary="One item with its labels", operation_id="items_get", responses=serializers.ItemOutput)
     def get(self, request: Request, external_id: str) -> Response:
         return Response(serializers.ItemOutput(_item(external_id)).data)

@@ -19,7 +19,7 @@ from django_htmx.http import trigger_client_event
 from catalog import abstaining, auto_accept, auto_accept_bell, confidence, confidence_page, learning
 from catalog.confidence import LabelPrecision, worst_first
 from catalog.models import AutoAccept, ItemLabel, LabelHead, Taxonomy
-from recsite.operations.access import staff_of, staff_page
+from recsite.operations.access import needs, needs_to_act, staff_of, staff_page
 from recsite.operations.errors import RecsiteError
 from recsite.operations.pages import Undo, page_of, toast, wants_fragment
 
@@ -109,6 +109,7 @@ def _csv(request: HttpRequest, taxonomy: Taxonomy, rows: Sequence[confidence.Jud
 
 
 @staff_page
+@needs_to_act("catalog.change_taxonomy")
 @require_http_methods(["GET", "POST"])
 def taxonomy_abstaining(request: HttpRequest, slug: str) -> HttpResponse:
     """GET shows what another value would change; POST sets it."""
@@ -157,6 +158,7 @@ def _within(value: float, low: float, high: float) -> float:
 
 
 @staff_page
+@needs_to_act("catalog.change_autoaccept")
 @require_http_methods(["GET", "POST"])
 def taxonomy_auto_accept(request: HttpRequest, slug: str) -> HttpResponse:
     """GET shows what the form's values would mean; POST switches on or off."""
@@ -203,6 +205,7 @@ def _asked(values: QueryDict, setting: AutoAccept) -> AutoAccept:
 
 
 @staff_page
+@needs("catalog.change_autoaccept")
 @require_POST
 def taxonomy_take_back(request: HttpRequest, slug: str) -> HttpResponse:
     """Automatic labels of a day, or all since a moment, wait for review again."""
@@ -242,6 +245,7 @@ def _auto_accept_answer(request: HttpRequest, taxonomy: Taxonomy, message: str, 
 
 
 @staff_page
+@needs("catalog.change_labelhead")
 @require_POST
 def taxonomy_heads(request: HttpRequest, slug: str) -> HttpResponse:
     """Train a new version now, or make an earlier one live."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date
 
 import structlog
+from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
@@ -39,6 +40,7 @@ class _Counted:
 _Key = tuple[date, str, str]  # day (UTC), model, purpose
 _lock = threading.Lock()
 _unwritten: dict[_Key, _Counted] = {}
+_used = _Counted()
 
 
 def record(
@@ -60,6 +62,27 @@ def record(
         seconds=max(seconds, 0.0),
     )
     _add({key: counted})
+    global _used
+    with _lock:
+        _used += counted
+
+
+def used() -> dict[str, float]:
+    """What this process has used since it started, for the costs of a job: calls, tokens, seconds, and the cost where
+    prices are set."""
+    with _lock:
+        now = _used
+    found: dict[str, float] = {
+        "calls": now.calls,
+        "failures": now.failures,
+        "prompt_tokens": now.prompt_tokens,
+        "completion_tokens": now.completion_tokens,
+        "seconds": now.seconds,
+    }
+    asked, answered = settings.LLM_PRICE_PER_M_PROMPT, settings.LLM_PRICE_PER_M_COMPLETION
+    if asked is not None and answered is not None:
+        found["cost"] = (now.prompt_tokens * asked + now.completion_tokens * answered) / 1_000_000
+    return found
 
 
 def flush() -> int:

@@ -19,7 +19,7 @@ from catalog import taxonomy_edits, taxonomy_merges
 from catalog.models import Label, Taxonomy
 from catalog.taxonomy_edits import Edited
 from catalog.taxonomy_previews import EditPreview
-from recsite.operations.access import staff_of, staff_page
+from recsite.operations.access import needs, staff_of, staff_page
 from recsite.operations.errors import RecsiteError
 
 
@@ -186,6 +186,7 @@ def _act(name: str) -> Act:
 
 
 @staff_page
+@needs("catalog.change_label")
 @require_http_methods(["GET", "POST"])
 def label_edit(request: HttpRequest, pk: int, act: str) -> HttpResponse:
     """The dialog of one edit; confirmed, it leads back to the label. Where it is refused, what was typed stays."""
@@ -228,6 +229,7 @@ def _languages(label: Label, values: QueryDict) -> list[tuple[str, str, str]]:
 
 
 @staff_page
+@needs("catalog.change_label")
 @require_POST
 def label_preview(request: HttpRequest, pk: int, act: str) -> HttpResponse:
     """What the edit would change as the form stands now, or why it cannot be done."""
@@ -241,6 +243,7 @@ def label_preview(request: HttpRequest, pk: int, act: str) -> HttpResponse:
 
 
 @staff_page
+@needs("catalog.add_label")
 @require_http_methods(["GET", "POST"])
 def label_add(request: HttpRequest, pk: int) -> HttpResponse:
     """A label at the root of a taxonomy."""

@@ -18,11 +18,12 @@ from catalog.taxonomy_settings import (
     preview_settings,
     settings_of,
 )
-from recsite.operations.access import staff_of, staff_page
+from recsite.operations.access import needs, staff_of, staff_page
 from recsite.operations.errors import InvalidInputError, RecsiteError
 
 
 @staff_page
+@needs("catalog.add_taxonomy")
 @require_http_methods(["GET", "POST"])
 def taxonomy_new(request: HttpRequest) -> HttpResponse:
     error = ""
@@ -40,6 +41,7 @@ def taxonomy_new(request: HttpRequest) -> HttpResponse:
 
 
 @staff_page
+@needs("catalog.change_taxonomy")
 @require_http_methods(["GET", "POST"])
 def taxonomy_settings(request: HttpRequest, pk: int) -> HttpResponse:
     """`preview=1` tells what the form as it stands would change."""

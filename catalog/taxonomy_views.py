@@ -18,7 +18,7 @@ from catalog.models import Label, Taxonomy
 from catalog.taxonomy_exports import export_taxonomy
 from catalog.taxonomy_files import FORMATS
 from catalog.taxonomy_import_jobs import ImportWanted, request_import
-from recsite.operations.access import staff_of, staff_page
+from recsite.operations.access import needs, staff_of, staff_page
 from recsite.operations.errors import InvalidInputError
 
 LARGEST_UPLOAD = 48 * 1024 * 1024
@@ -98,6 +98,7 @@ def taxonomy_export(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @staff_page
+@needs("catalog.change_taxonomy")
 @require_http_methods(["GET", "POST"])
 def taxonomy_import(request: HttpRequest) -> HttpResponse:
     """The dialog for a file; once the file could be read, a job imports it."""

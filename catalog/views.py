@@ -13,7 +13,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from catalog import browsing, items, labelling, review
 from catalog.models import Item, ItemLabel, Label, LabelRequest
-from recsite.operations.access import staff_of, staff_page
+from recsite.operations import saved_views
+from recsite.operations.access import needs, staff_of, staff_page
 from recsite.operations.errors import RecsiteError
 from recsite.operations.pages import Undo, page_of, toast, wants_fragment
 
@@ -36,7 +37,9 @@ def catalog(request: HttpRequest) -> HttpResponse:
         "sorts": browsing.SORTS,
         "is_empty_catalog": not page.object_list and not browse.is_narrowed and not Item.objects.exists(),
     }
-    return render(request, "catalog/_browse.html" if wants_fragment(request) else "catalog/catalog.html", context)
+    if wants_fragment(request):
+        return render(request, "catalog/_browse.html", context)
+    return render(request, "catalog/catalog.html", {**context, **saved_views.context(request, "catalog")})
 
 
 @staff_page
@@ -75,6 +78,7 @@ def item_similar(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @staff_page
+@needs("catalog.change_item")
 @require_POST
 def item_visibility(request: HttpRequest, pk: int) -> HttpResponse:
     """Hide an item from every list, or show it again; answers with the part of the page that asked."""
@@ -96,6 +100,7 @@ def item_visibility(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @staff_page
+@needs("catalog.change_itemlabel")
 @require_POST
 def item_label_decision(request: HttpRequest, pk: int) -> HttpResponse:
     """Accept, reject, correct or take back; answers with the item's labels as they are now."""

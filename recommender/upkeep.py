@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import structlog
-from django.conf import settings
 from django.db.models import Min
 from django.utils import timezone
 
 from catalog.models import ItemLabel
 from recommender import ranker_fits, tasks
 from recommender.models import EndUser, Event, ItemStatistics, RankedByModel, Slate
-from recsite.operations import jobs
+from recsite.operations import changes, jobs, site_settings
 from recsite.operations.models import Job
 
 log = structlog.get_logger(__name__)
@@ -35,6 +34,7 @@ def sweep() -> None:
     follow_new_embeddings()
     follow_new_labels()
     delete_old_slates()
+    changes.delete_old()
     delete_old_rankings()
 
 
@@ -125,8 +125,11 @@ def _request(kind: str, title: str, **parameters: bool) -> Job | None:
 
 
 def delete_old_slates() -> int:
-    """Slates older than SLATE_RETENTION_DAYS, a few thousand a time. Returns how many."""
-    before = timezone.now() - timedelta(days=settings.SLATE_RETENTION_DAYS)
+    """Slates older than the setting `slates_kept_days`, a few thousand a time. Returns how many."""
+    days = site_settings.value("slates_kept_days")
+    if not days:
+        return 0
+    before = timezone.now() - timedelta(days=days)
     old = list(
         Slate.objects.filter(served_at__lt=before)
         .order_by("served_at")[:SLATES_DELETED_AT_ONCE]

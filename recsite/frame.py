@@ -25,6 +25,7 @@ class Frame:
     data_as_of: datetime | None
     model_status: ModelStatus
     place: str
+    group: str
 
 
 PLACES = {
@@ -42,11 +43,28 @@ PLACES = {
     "evaluations": "evaluation",
     "evaluation": "evaluation",
     "evaluation-compare": "evaluation",
-    "jobs": "operations",
-    "job": "operations",
+    "rules": "rules",
+    "rule": "rules",
+    "golden": "rules",
+    "experiments": "experiments",
+    "experiment": "experiments",
+    "jobs": "jobs",
+    "job": "jobs",
+    "audit": "audit",
+    "changes": "changes",
+    "settings": "settings",
+    "staff": "settings",
+    "staff-new": "settings",
+    "api-keys": "keys",
+    "api-key-new": "keys",
     "models": "models",
     "data-quality": "data-quality",
     "interest-encoder": "models",
+}
+# Places that share an entry of the sidebar.
+GROUPS = {
+    **dict.fromkeys(("rules", "strategies", "experiments"), "strategies"),
+    **dict.fromkeys(("jobs", "data-quality", "models", "audit", "changes", "settings", "keys"), "operations"),
 }
 
 
@@ -58,6 +76,7 @@ def frame(request: HttpRequest) -> dict[str, object]:
     if is_admin or wants_fragment(request) or user is None or not user.is_staff:
         return {}
     newest = Event.objects.all().newest_time()
+    place = PLACES.get(match.url_name or "", "") if match else ""
     return {
         "frame": Frame(
             waiting_for_review=ItemLabel.objects.awaiting_review().count(),
@@ -66,6 +85,7 @@ def frame(request: HttpRequest) -> dict[str, object]:
             failed_jobs=Job.objects.failed().count(),
             data_as_of=newest,
             model_status=labelling.model_status(),
-            place=PLACES.get(match.url_name or "", "") if match else "",
+            place=place,
+            group=GROUPS.get(place, ""),
         )
     }

@@ -14,6 +14,8 @@ import pytest
 from celery import current_app
 from django.db import connection
 
+from recsite.operations import site_settings
+
 PROJECT = Path(__file__).resolve().parent.parent
 READY_S = 40.0
 
@@ -68,3 +70,9 @@ def celery_worker_process(transactional_db: None, tmp_path: Path) -> Iterator[su
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@pytest.fixture(autouse=True)
+def settings_are_read_anew() -> None:
+    """What another test set is not remembered."""
+    site_settings.forget()

@@ -45,6 +45,7 @@ class EventFilter(django_filters.FilterSet):
 
 
 class EventList(generics.ListAPIView[Event]):
+    writes_need = "recommender.add_event"
     serializer_class = EventOutputSerializer
     pagination_class = NewestFirst
     filterset_class = EventFilter

@@ -48,6 +48,8 @@ class UserList(generics.ListAPIView[EndUser]):
 
 
 class UserDetail(APIView):
+    writes_need = "recommender.change_enduser"
+
     @extend_schema(operation_id="users_get", summary="One user", responses={200: UserOutputSerializer})
     def get(self, request: Request, external_id: str) -> Response:
         return Response(UserOutputSerializer(users.get(external_id)).data)

@@ -23,7 +23,7 @@ from recommender.evaluation_words import BASELINE_NAMES, BASELINE_WORDS, GLOSSAR
 from recommender.evaluations import BASELINES, Wanted
 from recommender.models import Evaluation, Event, Strategy
 from recommender.strategies import live_strategy
-from recsite.operations.access import staff_of, staff_page
+from recsite.operations.access import needs, needs_to_act, staff_of, staff_page
 from recsite.operations.errors import ConflictError, InvalidInputError
 from recsite.operations.pages import page_of, toast, wants_fragment
 
@@ -31,6 +31,7 @@ PER_PAGE = 25
 
 
 @staff_page
+@needs_to_act("recommender.add_evaluation")
 @require_http_methods(["GET", "POST"])
 def evaluation_home(request: HttpRequest) -> HttpResponse:
     """GET shows the newest finished one and all others; POST runs a new one."""
@@ -154,6 +155,7 @@ def _wanted(asked: QueryDict) -> Wanted:
 
 
 @staff_page
+@needs("recommender.change_evaluation")
 @require_POST
 def evaluation_keep(request: HttpRequest, pk: int) -> HttpResponse:
     wants_kept = request.POST.get("keep") == "1"
@@ -166,6 +168,7 @@ def evaluation_keep(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @staff_page
+@needs("recommender.delete_evaluation")
 @require_POST
 def evaluation_delete(request: HttpRequest, pk: int) -> HttpResponse:
     try:

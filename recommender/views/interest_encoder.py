@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 from recommender import interest_encoders
 from recommender.encoder_page import encoder_panel
 from recommender.models import InterestEncoder
-from recsite.operations.access import staff_of, staff_page
+from recsite.operations.access import needs_to_act, staff_of, staff_page
 from recsite.operations.errors import RecsiteError
 from recsite.operations.pages import Undo, toast, wants_fragment
 
@@ -19,6 +19,7 @@ PART = "recommender/_interest_encoder.html"
 
 
 @staff_page
+@needs_to_act("recommender.change_interestencoder")
 @require_http_methods(["GET", "POST"])
 def interest_encoder(request: HttpRequest) -> HttpResponse:
     """GET shows the page, or its part while something is under way; POST trains, rolls back or retires."""

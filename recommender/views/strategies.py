@@ -13,7 +13,7 @@ from recommender import strategy_versions
 from recommender.models import Strategy
 from recommender.strategies import live_strategy
 from recommender.strategy_overview import overview, page_of_strategy
-from recsite.operations.access import staff_of, staff_page
+from recsite.operations.access import needs, staff_of, staff_page
 from recsite.operations.errors import RecsiteError
 from recsite.operations.pages import Undo, toast, wants_fragment
 
@@ -35,6 +35,7 @@ def strategy(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @staff_page
+@needs("recommender.change_strategy")
 @require_POST
 def strategy_draft(request: HttpRequest, pk: int) -> HttpResponse:
     """A new draft from this version; its editor opens."""
@@ -46,6 +47,7 @@ def strategy_draft(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @staff_page
+@needs("recommender.change_strategy")
 @require_POST
 def strategy_discard(request: HttpRequest, pk: int) -> HttpResponse:
     try:
@@ -58,6 +60,7 @@ def strategy_discard(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @staff_page
+@needs("recommender.change_strategy")
 @require_POST
 def strategy_live(request: HttpRequest, pk: int) -> HttpResponse:
     """Make a version live: the newest one, or an earlier one to go back to. `page` is the version that is looked at."""

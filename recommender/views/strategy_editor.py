@@ -18,12 +18,13 @@ from recommender.strategy_preview import SAMPLE_USERS, preview
 from recommender.strategy_versions import digest_of
 from recommender.strategy_words import Change, changes
 from recommender.views.strategies import go, key_of, version_of
-from recsite.operations.access import staff_of, staff_page
+from recsite.operations.access import needs, staff_of, staff_page
 from recsite.operations.errors import ConflictError, NotFoundError, RecsiteError
 from recsite.operations.pages import toast, wants_fragment
 
 
 @staff_page
+@needs("recommender.change_strategy")
 @require_http_methods(["GET", "POST"])
 def strategy_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """GET opens the form; POST saves it, publishes it, or makes a new draft of what was typed (`act`)."""
@@ -38,6 +39,7 @@ def strategy_edit(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @staff_page
+@needs("recommender.change_strategy")
 @require_POST
 def strategy_changes(request: HttpRequest, pk: int) -> HttpResponse:
     """What the form as it stands does otherwise than the live version."""
@@ -46,6 +48,7 @@ def strategy_changes(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @staff_page
+@needs("recommender.change_strategy")
 @require_POST
 def strategy_preview(request: HttpRequest, pk: int) -> HttpResponse:
     """Users' lists by the live version and by the form as it stands, from `start` on in the sample."""

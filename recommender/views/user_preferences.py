@@ -10,13 +10,14 @@ from django.views.decorators.http import require_http_methods
 from catalog.providers import get_chat_model
 from recommender import preferences
 from recommender.models import EndUser, PreferenceSummary
-from recsite.operations.access import staff_page
+from recsite.operations.access import needs_to_act, staff_page
 from recsite.operations.errors import RecsiteError
 from recsite.operations.models import Job
 from recsite.operations.pages import toast
 
 
 @staff_page
+@needs_to_act("operations.add_job")
 @require_http_methods(["GET", "POST"])
 def user_preferences(request: HttpRequest, pk: int) -> HttpResponse:
     """GET: the card, asked for again while an answer is awaited. POST: ask the language model."""

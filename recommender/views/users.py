@@ -23,7 +23,8 @@ from recommender.templatetags.scores import SOURCES, source_name
 from recommender.timeline import timeline
 from recommender.users import checked_id
 from recommender.views.user_preferences import preferences_context
-from recsite.operations.access import staff_page
+from recsite.operations import saved_views
+from recsite.operations.access import needs, staff_page
 from recsite.operations.errors import InvalidInputError, RecsiteError
 from recsite.operations.pages import positive, toast, wants_fragment
 
@@ -55,7 +56,9 @@ def users(request: HttpRequest) -> HttpResponse:
         "last": start + min(len(rows), USERS_PER_PAGE),
         "has_next": len(rows) > USERS_PER_PAGE,
     }
-    return render(request, "recommender/_users.html" if wants_fragment(request) else "recommender/users.html", context)
+    if wants_fragment(request):
+        return render(request, "recommender/_users.html", context)
+    return render(request, "recommender/users.html", {**context, **saved_views.context(request, "users")})
 
 
 @staff_page
@@ -130,6 +133,7 @@ def _moment(text: str) -> datetime | None:
 
 
 @staff_page
+@needs("recommender.add_event")
 @require_POST
 def record_event(request: HttpRequest) -> HttpResponse:
     """Record one event for trying out, through the same door as the API."""

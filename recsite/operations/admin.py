@@ -200,6 +200,16 @@ class StaffAdmin(UserAdmin, PageAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return cast("QuerySet[User]", super().get_queryset(request).prefetch_related("groups"))
 
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Whoever could change a superuser's account, or make one, would be one."""
+        if obj is not None and obj.is_superuser and not request.user.is_superuser:
+            return False
+        return bool(super().has_change_permission(request, obj))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        own = tuple(super().get_readonly_fields(request, obj))
+        return own if request.user.is_superuser else (*own, "is_superuser", "user_permissions")
+
     @display(description="Role")
     def shown_role(self, user: User) -> str:
         if user.is_superuser:

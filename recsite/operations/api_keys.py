@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 
 import structlog
+from django.utils.translation import gettext
 
 from recsite.operations.embedded.processes import write_private
 from recsite.operations.errors import InvalidInputError
@@ -16,7 +18,7 @@ log = structlog.get_logger(__name__)
 STOREFRONT = "storefront"
 
 
-def create(name: str, scopes: Iterable[str]) -> tuple[ApiKey, str]:
+def create(name: str, scopes: Iterable[str], *, expires_at: datetime | None = None) -> tuple[ApiKey, str]:
     """The key and its secret, which is stored as a hash only and cannot be shown again. Raises InvalidInputError."""
     wanted = sorted(set(scopes))
     unknown = [scope for scope in wanted if scope not in ApiKey.Scope.values]
@@ -24,13 +26,16 @@ def create(name: str, scopes: Iterable[str]) -> tuple[ApiKey, str]:
         raise InvalidInputError(
             f"Scopes {', '.join(unknown) or '(none)'}: use one or more of {', '.join(ApiKey.Scope.values)}."
         )
-    secret = ApiKey.objects.create_key(name=name, scopes=wanted)[1]
+    secret = ApiKey.objects.create_key(name=name, scopes=wanted, expiry_date=expires_at)[1]
     key = ApiKey.objects.get(prefix=secret.partition(".")[0])
     log.info("api_key_created", prefix=key.prefix, scopes=wanted)
     return key, secret
 
 
-def revoke(key: ApiKey) -> None:
+def revoke(key: ApiKey, *, confirmed: str | None = None) -> None:
+    """For good. confirmed: what somebody typed to confirm it; raises InvalidInputError where that is not its name."""
+    if confirmed is not None and confirmed.strip().casefold() != key.name.strip().casefold():
+        raise InvalidInputError(gettext("Type the name of the key, “%(name)s”, to revoke it.") % {"name": key.name})
     ApiKey.objects.filter(pk=key.pk).update(revoked=True)
     log.info("api_key_revoked", prefix=key.prefix)
 

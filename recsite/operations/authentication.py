@@ -11,6 +11,7 @@ from rest_framework import exceptions, permissions
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from recsite.operations import change_context
 from recsite.operations.models import ApiKey
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         now = timezone.now()
         if key.last_used_at is None or now - key.last_used_at > timedelta(minutes=1):
             ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+        change_context.by_key(key.prefix, key.name)
         return AnonymousUser(), key
 
     def authenticate_header(self, request: Request) -> str:
@@ -46,7 +48,8 @@ class ApiKeyAuthentication(BaseAuthentication):
 
 
 class HasScope(permissions.BasePermission):
-    """A key needs `read` to read and `write` to write; staff may do both."""
+    """A key needs `read` to read and `write` to write. Staff may read; to write they need the permission that the view
+    names as `writes_need`, and where it names none they have to be superusers."""
 
     message = "This API key lacks the scope for this call."
 
@@ -55,4 +58,9 @@ class HasScope(permissions.BasePermission):
         auth: Any = request.auth
         if isinstance(auth, ApiKey):
             return needed.value in auth.scopes
-        return bool(request.user and request.user.is_staff)
+        if not (request.user and request.user.is_staff):
+            return False
+        if needed == ApiKey.Scope.READ or request.user.is_superuser:
+            return True
+        permission = getattr(view, "writes_need", "")
+        return bool(permission) and request.user.has_perm(permission)

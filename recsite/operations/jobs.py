@@ -11,7 +11,7 @@ A worker runs a job inside `running(job_id)`:
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -45,6 +45,10 @@ TASKS = {
     "summarise_preferences": "recommender.tasks.summarise_preferences_job",
     "undo_decisions": "catalog.tasks.undo_decisions",
 }
+# What a process has used of the language model so far, by name; apps add theirs. What a job used is the difference over
+# its run: a worker of the models queue runs one task at a time.
+METERS: list[Callable[[], Mapping[str, float]]] = []
+USED = "language_model"  # where a job's details keep it
 HEARTBEAT_S = 1.0
 SILENT_S = 120
 
@@ -125,9 +129,13 @@ def running(job_id: int) -> Iterator[Progress | None]:
         yield None
         return
     progress = Progress(job)
+    before = _meters()
     log.info("job_started", job=job.pk, kind=job.kind)
     try:
-        yield progress
+        try:
+            yield progress
+        finally:
+            _note_use(job, before)
     except JobCancelled:
         _finish(job, Job.Status.CANCELLED)
     except JobPaused:
@@ -142,6 +150,20 @@ def running(job_id: int) -> Iterator[Progress | None]:
     else:
         _finish(job, Job.Status.SUCCEEDED)
         log.info("job_succeeded", job=job.pk, kind=job.kind)
+
+
+def _meters() -> dict[str, float]:
+    return {name: amount for meter in METERS for name, amount in meter().items()}
+
+
+def _note_use(job: Job, before: Mapping[str, float]) -> None:
+    """Added to what earlier runs of the job used."""
+    used = {name: amount - before.get(name, 0) for name, amount in _meters().items()}
+    if not any(used.values()):
+        return
+    earlier = job.details.get(USED, {})
+    total = {name: round(earlier.get(name, 0) + amount, 6) for name, amount in used.items() if amount}
+    job.details = {**job.details, USED: {**earlier, **total}}
 
 
 def _this_run(job: Job) -> QuerySet[Job]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
+from django.conf import settings
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from recsite.operations import jobs
-from recsite.operations.access import staff_page
+from recsite.operations import jobs, saved_views
+from recsite.operations.access import needs, staff_page
 from recsite.operations.errors import ConflictError
 from recsite.operations.models import Job
 from recsite.operations.pages import page_of, toast, wants_fragment
@@ -19,18 +23,51 @@ JOBS_PER_PAGE = 25
 @staff_page
 @require_GET
 def job_list(request: HttpRequest) -> HttpResponse:
-    chosen = request.GET.get("status", "")
-    found = Job.objects.newest_first().select_related("started_by").defer("parameters", "details")
-    if chosen in Job.Status.values:
-        found = found.filter(status=chosen)
-    page = page_of(found, request.GET.get("page"), per_page=JOBS_PER_PAGE)
+    """`status`, `kind`, `who` and `q` narrow the list; each is in the address."""
+    asked = {name: request.GET.get(name, "").replace("\x00", "")[:200] for name in ("status", "kind", "who", "q")}
+    rows = Job.objects.matching(**asked).newest_first().with_model_use()
+    page = page_of(
+        rows.select_related("started_by").defer("parameters", "details"),
+        request.GET.get("page"),
+        per_page=JOBS_PER_PAGE,
+    )
     context = {
         "page": page,
-        "chosen_status": chosen,
+        "asked": asked,
+        "is_narrowed": any(asked.values()),
+        "chosen_status": asked["status"],
         "statuses": Job.Status.choices,
+        "uses": {job.pk: _use(job) for job in page.object_list},
         "is_active": any(job.is_active for job in page.object_list),
     }
-    return render(request, "operations/_jobs.html" if wants_fragment(request) else "operations/jobs.html", context)
+    if wants_fragment(request):
+        return render(request, "operations/_jobs.html", context)
+    context |= {"kinds": _kinds(), "people": _people(), **saved_views.context(request, "jobs")}
+    return render(request, "operations/jobs.html", context)
+
+
+def _kinds() -> list[str]:
+    """Those that there are jobs of, and those that may come."""
+    stored = Job.objects.order_by("kind").values_list("kind", flat=True).distinct()
+    return sorted({*stored, *jobs.TASKS})
+
+
+def _people() -> list[str]:
+    found = User.objects.filter(pk__in=Job.objects.exclude(started_by=None).values("started_by"))
+    return list(found.order_by("username").values_list("username", flat=True)[:200])
+
+
+def _use(job: Job) -> str:
+    """What the job used of the language model, in words; '' where it used none or nobody knows."""
+    stored = getattr(job, "model_use", None)
+    use = json.loads(stored) if stored else {}
+    if not use:
+        return ""
+    tokens = int(use.get("prompt_tokens", 0) + use.get("completion_tokens", 0))
+    calls = int(use.get("calls", 0))
+    words = ngettext("%(n)s call, %(tokens)s tokens", "%(n)s calls, %(tokens)s tokens", calls)
+    said = words % {"n": f"{calls:,}", "tokens": f"{tokens:,}"}
+    return f"{said}, {use['cost']:.2f} {settings.LLM_PRICE_CURRENCY}" if "cost" in use else said
 
 
 @staff_page
@@ -92,6 +129,7 @@ def _table(name: str, rows: list[dict[str, object]]) -> dict[str, object]:
 
 
 @staff_page
+@needs("operations.change_job")
 @require_POST
 def job_cancel(request: HttpRequest, pk: int) -> HttpResponse:
     job = get_object_or_404(Job, pk=pk)
@@ -103,6 +141,7 @@ def job_cancel(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @staff_page
+@needs("operations.change_job")
 @require_POST
 def job_retry(request: HttpRequest, pk: int) -> HttpResponse:
     job = get_object_or_404(Job, pk=pk)

@@ -12,10 +12,24 @@
   markTheme();
   document.addEventListener("theme", markTheme);
 
+  // ---- what the member of staff prefers: kept for every browser where they chose so; times are shown in their zone
+  function keep(values) {
+    if (words.preferencesAddress) { window.htmx.ajax("POST", words.preferencesAddress, { source: document.body, swap: "none", values: values }); }
+  }
+  document.addEventListener("single-keys", function (event) {
+    if (document.documentElement.dataset.ownKeys) { keep({ single_keys: event.detail }); }
+  });
+  try {
+    document.cookie = "zone=" + Intl.DateTimeFormat().resolvedOptions().timeZone + "; path=/; max-age=31536000; samesite=lax";
+  } catch (error) { /* the site's zone then */ }
+
   // ---- clicks: theme, dialogs, menus
   document.addEventListener("click", function (event) {
     var theme = event.target.closest("[data-theme-choice]");
-    if (theme) { window.recsiteTheme.choose(theme.dataset.themeChoice); }
+    if (theme) {
+      window.recsiteTheme.choose(theme.dataset.themeChoice);
+      if (document.documentElement.dataset.ownTheme) { keep({ theme: theme.dataset.themeChoice }); }
+    }
     var opener = event.target.closest("[data-opens]");
     if (opener) { document.getElementById(opener.dataset.opens).showModal(); }
     var closer = event.target.closest("[data-closes]");
@@ -26,6 +40,15 @@
     });
     var results = document.getElementById("search-results");
     if (results && !event.target.closest(".search")) { results.replaceChildren(); }
+  });
+
+  // ---- groups of the sidebar stay as they were left
+  document.querySelectorAll("details[data-nav]").forEach(function (group) {
+    var key = "nav-" + group.dataset.nav;
+    try { if (localStorage.getItem(key) === "open") { group.open = true; } } catch (error) { /* private mode */ }
+    group.addEventListener("toggle", function () {
+      try { localStorage.setItem(key, group.open ? "open" : ""); } catch (error) { /* private mode */ }
+    });
   });
 
   // ---- toasts
@@ -69,7 +92,9 @@
   });
 
   // ---- htmx
-  document.body.addEventListener("htmx:responseError", function () { toast({ message: words.wordError, kind: "danger" }); });
+  document.body.addEventListener("htmx:responseError", function (event) {
+    if ((event.detail.xhr.getResponseHeader("HX-Trigger") || "").includes('"toast"')) { return; }  // it says why itself
+    toast({ message: words.wordError, kind: "danger" }); });
   document.body.addEventListener("htmx:sendError", function (event) {
     if (!(event.detail.requestConfig.triggeringEvent || {}).type) { return; }  // a poll: the next one may succeed
     toast({ message: words.wordOffline, kind: "danger" });

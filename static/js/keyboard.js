@@ -3,6 +3,8 @@
   "use strict";
   var pendingGo = 0;
 
+  var own = document.documentElement.dataset.ownKeys;  // what the member of staff set for every browser
+  try { if (own) { localStorage.setItem("single-keys", own); } } catch (error) { /* private mode */ }
   function singleKeys() {
     try { return localStorage.getItem("single-keys") !== "off"; } catch (error) { return true; }
   }
@@ -11,6 +13,7 @@
     toggle.checked = singleKeys();
     toggle.addEventListener("change", function () {
       try { localStorage.setItem("single-keys", toggle.checked ? "on" : "off"); } catch (error) { /* private mode */ }
+      document.dispatchEvent(new CustomEvent("single-keys", { detail: toggle.checked ? "on" : "off" }));
     });
   }
 

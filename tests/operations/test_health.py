@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from celery import current_app
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
@@ -55,7 +56,8 @@ def test_not_ready_without_a_broker_and_its_address_is_not_told(client: Client) 
 
 
 def test_not_ready_while_a_migration_waits(client: Client) -> None:
-    MigrationRecorder(connection).record_unapplied("operations", "0001_initial")
+    newest = MigrationLoader(connection).graph.leaf_nodes("recommender")[0][1]
+    MigrationRecorder(connection).record_unapplied("recommender", newest)
     response = client.get("/health/ready/")
     assert response.status_code == 503
     assert response.json()["checks"]["migrations"] == {

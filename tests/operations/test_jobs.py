@@ -231,3 +231,29 @@ def test_a_job_that_was_taken_away_is_not_queued_by_pausing(monkeypatch):
         raise jobs.JobPaused
     job.refresh_from_db()
     assert job.status == "succeeded"
+
+
+# ---------------------------------------------------------------- what a job used of the language model
+
+
+def test_a_job_keeps_what_it_used_of_the_language_model_and_adds_what_a_second_run_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    meter = {"calls": 5.0, "prompt_tokens": 100.0}
+    monkeypatch.setattr(jobs, "METERS", [lambda: dict(meter)])
+    job = jobs.create("evaluate", "Evaluate")
+    for _ in range(2):
+        with jobs.running(job.pk):
+            meter["calls"] += 2
+            meter["prompt_tokens"] += 30
+        Job.objects.filter(pk=job.pk).update(status=Job.Status.QUEUED)
+        job.refresh_from_db()
+    assert job.details[jobs.USED] == {"calls": 4, "prompt_tokens": 60}
+
+
+def test_a_job_that_asked_no_model_says_nothing_of_it() -> None:
+    job = jobs.create("evaluate", "Evaluate")
+    with jobs.running(job.pk):
+        pass
+    job.refresh_from_db()
+    assert jobs.USED not in job.details

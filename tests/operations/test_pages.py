@@ -83,6 +83,23 @@ def test_a_job_that_counts_items_has_a_page_with_its_parts_and_its_tables() -> N
     assert "--part:100%" in page.content.decode()
 
 
+def test_jobs_are_narrowed_by_state_kind_who_and_title_and_say_who_started_them_and_what_the_model_cost() -> None:
+    ann = StaffFactory(username="ann")
+    use = {"language_model": {"calls": 12, "prompt_tokens": 3000, "completion_tokens": 400}}
+    JobFactory(title="Describe labels", kind="describe_labels", status="failed", started_by=ann, details=use)
+    JobFactory(title="Load it", kind="load_demo", status="succeeded")
+    client = staff_client()
+    both = text_of(client.get("/operations/jobs/"))
+    assert "12 calls, 3,400 tokens" in both
+    assert "by itself" in both
+    for query, found in (("status=failed", 1), ("kind=load_demo", 1), ("who=ann", 1), ("who=system", 1), ("q=LOAD", 1)):
+        page = client.get(f"/operations/jobs/?{query}")
+        assert len(page.context["page"].object_list) == found, query
+    nothing = client.get("/operations/jobs/?kind=load_demo&status=failed")
+    assert "No such jobs" in text_of(nothing)
+    assert 'href="?kind=load_demo&amp;status=succeeded"' in nothing.content.decode()
+
+
 def test_a_queued_job_is_cancelled_and_an_ended_one_says_that_it_ended() -> None:
     job, client = JobFactory(), staff_client()
     response = client.post(f"/operations/jobs/{job.pk}/cancel/", headers=HTMX)

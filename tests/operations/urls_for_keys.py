@@ -11,6 +11,8 @@ from recsite.operations.errors import ConflictError
 
 
 class Echo(APIView):
+    writes_need = "catalog.change_item"
+
     def get(self, request: Request) -> Response:
         return Response({"saw": "get"})
 

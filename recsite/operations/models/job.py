@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
+from django.db.models.fields.json import KT
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
@@ -20,6 +21,23 @@ class JobQuerySet(models.QuerySet["Job"]):
     def silent_for(self, seconds: int) -> JobQuerySet:
         """Running jobs whose worker has not reported for so long that it must be gone."""
         return self.filter(status=Job.Status.RUNNING, heartbeat_at__lt=timezone.now() - timedelta(seconds=seconds))
+
+    def matching(self, *, status: str = "", kind: str = "", who: str = "", q: str = "") -> JobQuerySet:
+        """who: the name of a member of staff, or "system" for jobs that nobody started; '' narrows nothing."""
+        found = self
+        if status in Job.Status.values:
+            found = found.filter(status=status)
+        if kind:
+            found = found.filter(kind=kind)
+        if who == "system":
+            found = found.filter(started_by=None)
+        elif who:
+            found = found.filter(started_by__username=who)
+        return found.filter(title__icontains=q) if q else found
+
+    def with_model_use(self) -> JobQuerySet:
+        """Adds `model_use`: what it used of the language model, where that is known."""
+        return self.annotate(model_use=KT("details__language_model"))
 
     def newest_first(self) -> JobQuerySet:
         return self.order_by("-created_at", "-id")

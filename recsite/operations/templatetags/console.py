@@ -134,6 +134,12 @@ def pairs(mapping: Mapping[str, object]) -> list[tuple[str, object]]:
 
 
 @register.filter
+def entry(mapping: Mapping[object, object], key: object) -> object:
+    """What the mapping has under this key; '' where it has nothing."""
+    return mapping.get(key, "")
+
+
+@register.filter
 def unlocalized(value: object) -> str:
     """As the client sent it: an id of 1234 is no quantity, so no separators."""
     return str(value)
