@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from recommender.api import evaluations, events, recommendations, strategies
+from recommender.api import evaluations, events, recommendations, strategies, why_not
 from recommender.api import users as users_api
 from recommender.views import (
     data_quality,
@@ -18,6 +18,7 @@ from recommender.views import (
     users,
 )
 from recommender.views import strategies as strategies_views
+from recommender.views import why_not as why_not_views
 
 api_urlpatterns: list[URLPattern] = [
     path("evaluations/", evaluations.EvaluationList.as_view(), name="api-evaluations"),
@@ -32,6 +33,7 @@ api_urlpatterns: list[URLPattern] = [
         recommendations.Recommendations.as_view(),
         name="api-recommendations",
     ),
+    path("users/<path:external_id>/why-not/", why_not.WhyNotDetail.as_view(), name="api-why-not"),
     path("items/<path:external_id>/neighbours/", recommendations.ItemNeighbours.as_view(), name="api-neighbours"),
     path("users/<path:external_id>/", users_api.UserDetail.as_view(), name="api-user"),
 ]
@@ -45,6 +47,8 @@ urlpatterns: list[URLPattern] = [
     path("users/", users.users, name="users"),
     path("users/<path:external_id>/", users.user, name="user"),
     path("user-parts/list/", users.user_list, name="user-list"),
+    path("user-parts/why-not/", why_not_views.why_not_part, name="why-not"),
+    path("why-not/", why_not_views.why_not_page, name="why-not-page"),
     path("user-parts/record-event/", users.record_event, name="record-event"),
     path("user-parts/<int:pk>/freshness/", users.user_freshness, name="user-freshness"),
     path("user-parts/<int:pk>/interests/", users.user_interests, name="user-interests"),

@@ -36,6 +36,7 @@ PLACES = {
     "taxonomy-confidence": "catalog",
     "users": "users",
     "user": "users",
+    "why-not-page": "users",
     "strategies": "strategies",
     "strategy": "strategies",
     "strategy-edit": "strategies",
