@@ -156,7 +156,8 @@ def remedies_of(found: Obstacle, strategy: Strategy) -> tuple[Remedy, ...]:
         return (Remedy(words % {"limit": int(found.limit), "strategy": strategy}, recipe, position=found.position),)
     if found.kind == "label":
         if found.limit is None:
-            return (Remedy(gettext("The share of a label is fixed for users without a history.")),)
+            words = gettext("No larger share of a label does by itself; for users without a history it is fixed.")
+            return (Remedy(words, recipe),)
         words = gettext("Raise max_share_per_label to %(limit)s in a draft of %(strategy)s.")
         limit = f"{found.limit:.2f}"
         return (Remedy(words % {"limit": limit, "strategy": strategy}, recipe, position=found.position),)
