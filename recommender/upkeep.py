@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import structlog
-from django.conf import settings
 from django.db.models import Min
 from django.utils import timezone
 
 from catalog.models import ItemLabel
-from recommender import ranker_fits, tasks
-from recommender.models import EndUser, Event, ItemStatistics, RankedByModel, Slate
+from recommender import ranker_fits, slate_exports, tasks
+from recommender.models import EndUser, Event, ItemStatistics, RankedByModel
+from recommender.slate_retention import delete_old_slates, kept_days
 from recsite.operations import jobs
 from recsite.operations.models import Job
 
@@ -34,7 +34,8 @@ def sweep() -> None:
     rebuild_stale_users()
     follow_new_embeddings()
     follow_new_labels()
-    delete_old_slates()
+    delete_old_slates(days=kept_days(), batch=SLATES_DELETED_AT_ONCE)
+    slate_exports.delete_old_files()
     delete_old_rankings()
 
 
@@ -122,20 +123,6 @@ def _request(kind: str, title: str, **parameters: bool) -> Job | None:
     job = jobs.create(kind, title, parameters=parameters)
     jobs.ring(job)
     return job
-
-
-def delete_old_slates() -> int:
-    """Slates older than SLATE_RETENTION_DAYS, a few thousand a time. Returns how many."""
-    before = timezone.now() - timedelta(days=settings.SLATE_RETENTION_DAYS)
-    old = list(
-        Slate.objects.filter(served_at__lt=before)
-        .order_by("served_at")[:SLATES_DELETED_AT_ONCE]
-        .values_list("pk", flat=True)
-    )
-    if old:
-        Slate.objects.filter(pk__in=old).delete()
-        log.info("slates_deleted", slates=len(old))
-    return len(old)
 
 
 def delete_old_rankings() -> int:

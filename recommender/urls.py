@@ -7,6 +7,7 @@ from django.urls import URLPattern, path
 from recommender.api import evaluations, events, recommendations, strategies, why_not
 from recommender.api import users as users_api
 from recommender.views import (
+    audit,
     data_quality,
     evaluation,
     home,
@@ -54,6 +55,12 @@ urlpatterns: list[URLPattern] = [
     path("user-parts/<int:pk>/interests/", users.user_interests, name="user-interests"),
     path("user-parts/<int:pk>/preferences/", user_preferences.user_preferences, name="user-preferences"),
     path("user-parts/<int:pk>/timeline/", users.user_timeline, name="user-timeline"),
+    path("audit/", audit.audit, name="audit"),
+    path("audit/diff/", audit.audit_diff, name="audit-diff"),
+    path("audit/export/", audit.audit_export, name="audit-export"),
+    path("audit/exports/<int:pk>/", audit.audit_export_file, name="audit-export-file"),
+    path("audit/<uuid:public_id>/", audit.slate, name="slate"),
+    path("audit/<uuid:public_id>/replay/", audit.slate_replay, name="slate-replay"),
     path("evaluation/", evaluation.evaluation_home, name="evaluations"),
     path("evaluation/list/", evaluation.evaluation_list, name="evaluation-list"),
     path("evaluation/compare/", evaluation.evaluation_compare, name="evaluation-compare"),
@@ -75,5 +82,6 @@ urlpatterns: list[URLPattern] = [
     path("strategy-versions/<int:pk>/changes/", strategy_editor.strategy_changes, name="strategy-changes"),
     path("strategy-versions/<int:pk>/preview/", strategy_editor.strategy_preview, name="strategy-preview"),
     path("items/<int:pk>/next/", item_parts.item_next, name="item-next"),
+    path("items/<int:pk>/audience/", item_parts.item_audience, name="item-audience"),
     path("items/<int:pk>/activity/", item_parts.item_activity, name="item-activity"),
 ]

@@ -185,6 +185,14 @@ class EventQuerySet(models.QuerySet["Event"]):
         reads_the_same = Item.objects.filter(text_hash__in=settled.values("item__text_hash"))
         return list(reads_the_same.order_by("pk").values_list("pk", flat=True))
 
+    def of_items_between(
+        self, user_id: int, item_ids: Sequence[int], types: Sequence[str], since: datetime, until: datetime
+    ) -> models.QuerySet[Event, tuple[int, str, datetime]]:
+        """(item, type, time) of the user's events of these types with these items, oldest first."""
+        found = self.filter(user_id=user_id, occurred_at__gte=since, occurred_at__lte=until)
+        rows = found.filter(item_id__in=item_ids, type__in=types).order_by("occurred_at", "id")
+        return rows.values_list("item_id", "type", "occurred_at")
+
     def settling(
         self, user_id: int, text_hash: str, *, as_of: datetime, window_days: int
     ) -> list[tuple[str, datetime, int, str, str]]:

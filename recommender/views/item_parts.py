@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from catalog.models import Item
+from recommender.audit import AUDIENCE_DAYS, audience_of
 from recommender.models import Event, ItemStatistics, Neighbour, Slate
 from recsite.operations.access import staff_page
 
@@ -41,3 +42,11 @@ def item_activity(request: HttpRequest, pk: int) -> HttpResponse:
         "slates": list(Slate.objects.all().showing(item).newest_first()[:SLATES_SHOWN]),
     }
     return render(request, "recommender/_item_activity.html", context)
+
+
+@staff_page
+@require_GET
+def item_audience(request: HttpRequest, pk: int) -> HttpResponse:
+    item = get_object_or_404(Item, pk=pk)
+    context = {"item": item, "audience": audience_of(item.pk), "days": AUDIENCE_DAYS}
+    return render(request, "recommender/_item_audience.html", context)
