@@ -115,6 +115,10 @@ class WhyNot:
         return gettext("It is on the list, at place %(place)s.") % {"place": self.position}
 
     @property
+    def holder_ids(self) -> list[str]:
+        return [item.external_id for item in self.holders]
+
+    @property
     def remedies(self) -> tuple[Remedy, ...]:
         found = [dropped.remedies for dropped in (self.dropped, self.also_dropped) if dropped is not None]
         return tuple(dict.fromkeys(remedy for remedies in found for remedy in remedies))

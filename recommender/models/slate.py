@@ -7,7 +7,7 @@ import uuid
 from datetime import UTC, date, datetime, timedelta
 
 from django.db import connection, models
-from django.db.models import Aggregate, Count, Exists, F, OuterRef
+from django.db.models import Aggregate, Count, Exists, OuterRef
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
@@ -96,10 +96,6 @@ class SlateQuerySet(models.QuerySet["Slate"]):
         since = timezone.now() - timedelta(days=days)
         by_day = self.filter(served_at__gte=since).order_by().annotate(day=TruncDate("served_at", tzinfo=UTC))
         return list(by_day.values_list("day").annotate(slates=Count("pk"), median=Median("took_ms")).order_by("day"))
-
-    def showing(self, item: Item) -> SlateQuerySet:
-        """Slates that the item was in, each with the position it had (adds `item_position`)."""
-        return self.filter(items__item=item).annotate(item_position=F("items__position")).select_related("user")
 
 
 class Slate(models.Model):

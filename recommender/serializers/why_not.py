@@ -63,6 +63,6 @@ class WhyNotSerializer(serializers.Serializer[WhyNot]):
     remedies = RemedySerializer(many=True, help_text="What would have to change.")
     sources = SourceRankSerializer(many=True)
     score = OutscoredSerializer(allow_null=True)
-    holders = serializers.SlugRelatedField(
-        slug_field="external_id", many=True, read_only=True, help_text="Items that hold its place."
+    holders = serializers.ListField(
+        child=serializers.CharField(), source="holder_ids", help_text="Items that hold its place, by their own ids."
     )
