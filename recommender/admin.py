@@ -221,6 +221,10 @@ class SlateAdmin(ReadOnlyAdmin):
     )
     readonly_fields = ("shown_user", "shown_known", "shown_length", "shown_took", "shown_versions")
 
+    def view_on_site(self, slate: Slate) -> str:
+        """The audit says it in words, and replays it."""
+        return reverse("slate", args=[slate.public_id])
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Slate]:
         counted = SlateItem.objects.filter(slate=OuterRef("pk")).order_by().values("slate").annotate(n=Count("pk"))
         return Slate.objects.annotate(items_count=Coalesce(Subquery(counted.values("n")), 0))

@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Prefetch, prefetch_related_objects
 from django.utils import timezone
 
-from catalog.models import Item, ItemEmbedding, ItemLabel
+from catalog.models import Item, ItemLabel
 from recommender import candidates, explanations, picking
 from recommender import rules as list_rules
 from recommender.algorithms import fusion
@@ -22,11 +22,12 @@ from recommender.candidates import Pool, UserState
 from recommender.experiments import Assignment, assigned
 from recommender.explanations import ScorePart
 from recommender.list_reranking import rerank_list
-from recommender.models import EndUser, ItemStatistics, Rule, Slate, SlateItem, Strategy
+from recommender.models import EndUser, Rule, Slate, SlateItem, Strategy
 from recommender.reranking import RerankSettings
 from recommender.rules import RulesInForce
 from recommender.scopes import Scope
 from recommender.shelves import DatabaseShelf
+from recommender.slate_versions import versions_of
 from recommender.strategies import Ranker, Recipe, live_strategy, ranker_of
 from recommender.users import checked_id
 from recsite.operations.errors import InvalidInputError
@@ -133,11 +134,12 @@ def recommend(
     if record and (at is not None or rules is not None or (strategy is not None and strategy.is_draft)):
         raise InvalidInputError("Lists of drafts, of other rules or of the past are previews; ask with record=False.")
     computed = compute(question, strategy=strategy, rules=rules)
+    named = {"strategy": strategy.name} if strategy is not None else {}
     asked = _ask_model(computed)
     ranked = _rank(computed, asked)
 
     took_ms = (time.perf_counter() - started) * 1000
-    slate = _record_if_still_there(computed, ranked, asked.details, took_ms) if record else None
+    slate = _record_if_still_there(computed, ranked, named, asked.details, took_ms) if record else None
     user = computed.state.user
     log.info("recommended", user=user.pk if user else None, n=n, items=len(ranked), took_ms=round(took_ms, 1))
     return RecommendedList(
@@ -196,6 +198,11 @@ def compute(
         ruling=ruling,
     )
     return Computed(question, strategy, ranker, assignment, state, in_force, pool, fused, ruling, picked)
+
+
+def ranked_items(computed: Computed) -> tuple[RankedItem, ...]:
+    """The list that was computed, with its words, as `recommend` gives it."""
+    return _rank(computed, _ask_model(computed))
 
 
 @dataclass(frozen=True)
@@ -259,18 +266,29 @@ def _rank(computed: Computed, asked: _Asked) -> tuple[RankedItem, ...]:
 
 
 def _record_if_still_there(
-    computed: Computed, ranked: Sequence[RankedItem], details: Mapping[str, object], took_ms: float
+    computed: Computed,
+    ranked: Sequence[RankedItem],
+    named: Mapping[str, object],
+    details: Mapping[str, object],
+    took_ms: float,
 ) -> Slate | None:
     """None where the user was erased, or an item deleted, while the list was made: nothing is kept of them."""
     try:
-        return _record(computed, ranked, details, took_ms)
+        return _record(computed, ranked, named, details, took_ms)
     except IntegrityError:
         log.warning("slate_not_kept", user=computed.state.user.pk if computed.state.user else None)
         return None
 
 
 @transaction.atomic
-def _record(computed: Computed, ranked: Sequence[RankedItem], details: Mapping[str, object], took_ms: float) -> Slate:
+def _record(
+    computed: Computed,
+    ranked: Sequence[RankedItem],
+    named: Mapping[str, object],
+    details: Mapping[str, object],
+    took_ms: float,
+) -> Slate:
+    """named: the strategy, where the client asked for one by name."""
     question, assignment = computed.question, computed.assignment
     slate = Slate.objects.create(
         user=computed.state.user,
@@ -281,9 +299,9 @@ def _record(computed: Computed, ranked: Sequence[RankedItem], details: Mapping[s
         placement=question.placement,
         experiment=assignment.experiment if assignment else None,
         arm=assignment.arm if assignment else "",
-        request=question.as_json(),
-        versions=_versions(computed),
-        details={**details, "rules": list_rules.in_details(computed.rules)},
+        request={**question.as_json(), **named},
+        versions=versions_of(computed.strategy, computed.ranker, computed.state),
+        details={**details, "rules": list_rules.in_details(computed.rules), "items": len(ranked)},
         took_ms=took_ms,
     )
     SlateItem.objects.bulk_create(
@@ -299,25 +317,6 @@ def _record(computed: Computed, ranked: Sequence[RankedItem], details: Mapping[s
         for each in ranked
     )
     return slate
-
-
-def _versions(computed: Computed) -> dict[str, object]:
-    """What the scores came from, so that an audit can tell which of it has changed since."""
-    ranker = computed.ranker
-    model = ItemEmbedding.objects.order_by("item_id").values_list("model", flat=True).first()
-    built_at = ItemStatistics.objects.order_by("item_id").values_list("built_at", flat=True).first()
-    user = computed.state.user
-    return {
-        "strategy": str(computed.strategy),
-        "fit": ranker.fit_id,
-        "sources": ranker.digests(),
-        "embedding_model": model,
-        "statistics_built_at": built_at.isoformat() if built_at else None,
-        "interests_built_at": user.interests_built_at.isoformat() if user and user.interests_built_at else None,
-        "interests_event_id": user.interests_event_id if user else None,
-        "last_event_id": user.last_event_id if user else None,
-        "as_of": computed.state.as_of.isoformat(),
-    }
 
 
 def _notice(state: UserState, *, n: int, found: int) -> str:

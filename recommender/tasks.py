@@ -77,6 +77,15 @@ def evaluate(job_id: int) -> None:
             evaluations.run(progress)
 
 
+@shared_task(name="recommender.tasks.export_slates")
+def export_slates(job_id: int) -> None:
+    from recommender import slate_exports
+
+    with jobs.running(job_id) as progress:
+        if progress is not None:
+            slate_exports.run(progress)
+
+
 @shared_task(name="recommender.tasks.load_demo")
 def load_demo(job_id: int) -> None:
     from recommender.demo import loading

@@ -9,8 +9,9 @@ from django.db.models import Min
 from django.utils import timezone
 
 from catalog.models import ItemLabel
-from recommender import ranker_fits, tasks
-from recommender.models import EndUser, Event, ItemStatistics, RankedByModel, Slate
+from recommender import ranker_fits, slate_exports, tasks
+from recommender.models import EndUser, Event, ItemStatistics, RankedByModel
+from recommender.slate_retention import delete_old_slates
 from recsite.operations import changes, jobs, site_settings
 from recsite.operations.models import Job
 
@@ -33,8 +34,9 @@ def sweep() -> None:
     rebuild_stale_users()
     follow_new_embeddings()
     follow_new_labels()
-    delete_old_slates()
+    delete_old_slates(days=site_settings.value("slates_kept_days"), batch=SLATES_DELETED_AT_ONCE)
     changes.delete_old()
+    slate_exports.delete_old_files()
     delete_old_rankings()
 
 
@@ -122,23 +124,6 @@ def _request(kind: str, title: str, **parameters: bool) -> Job | None:
     job = jobs.create(kind, title, parameters=parameters)
     jobs.ring(job)
     return job
-
-
-def delete_old_slates() -> int:
-    """Slates older than the setting `slates_kept_days`, a few thousand a time. Returns how many."""
-    days = site_settings.value("slates_kept_days")
-    if not days:
-        return 0
-    before = timezone.now() - timedelta(days=days)
-    old = list(
-        Slate.objects.filter(served_at__lt=before)
-        .order_by("served_at")[:SLATES_DELETED_AT_ONCE]
-        .values_list("pk", flat=True)
-    )
-    if old:
-        Slate.objects.filter(pk__in=old).delete()
-        log.info("slates_deleted", slates=len(old))
-    return len(old)
 
 
 def delete_old_rankings() -> int:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from recommender.api import evaluations, events, recommendations, strategies
+from recommender.api import evaluations, events, recommendations, strategies, why_not
 from recommender.api import users as users_api
 from recommender.views import (
+    audit,
     data_quality,
     evaluation,
     home,
@@ -18,6 +19,7 @@ from recommender.views import (
     users,
 )
 from recommender.views import strategies as strategies_views
+from recommender.views import why_not as why_not_views
 
 api_urlpatterns: list[URLPattern] = [
     path("evaluations/", evaluations.EvaluationList.as_view(), name="api-evaluations"),
@@ -32,6 +34,7 @@ api_urlpatterns: list[URLPattern] = [
         recommendations.Recommendations.as_view(),
         name="api-recommendations",
     ),
+    path("users/<path:external_id>/why-not/", why_not.WhyNotDetail.as_view(), name="api-why-not"),
     path("items/<path:external_id>/neighbours/", recommendations.ItemNeighbours.as_view(), name="api-neighbours"),
     path("users/<path:external_id>/", users_api.UserDetail.as_view(), name="api-user"),
 ]
@@ -45,11 +48,19 @@ urlpatterns: list[URLPattern] = [
     path("users/", users.users, name="users"),
     path("users/<path:external_id>/", users.user, name="user"),
     path("user-parts/list/", users.user_list, name="user-list"),
+    path("user-parts/why-not/", why_not_views.why_not_part, name="why-not"),
+    path("why-not/", why_not_views.why_not_page, name="why-not-page"),
     path("user-parts/record-event/", users.record_event, name="record-event"),
     path("user-parts/<int:pk>/freshness/", users.user_freshness, name="user-freshness"),
     path("user-parts/<int:pk>/interests/", users.user_interests, name="user-interests"),
     path("user-parts/<int:pk>/preferences/", user_preferences.user_preferences, name="user-preferences"),
     path("user-parts/<int:pk>/timeline/", users.user_timeline, name="user-timeline"),
+    path("audit/", audit.audit, name="audit"),
+    path("audit/diff/", audit.audit_diff, name="audit-diff"),
+    path("audit/export/", audit.audit_export, name="audit-export"),
+    path("audit/exports/<int:pk>/", audit.audit_export_file, name="audit-export-file"),
+    path("audit/<uuid:public_id>/", audit.slate, name="slate"),
+    path("audit/<uuid:public_id>/replay/", audit.slate_replay, name="slate-replay"),
     path("evaluation/", evaluation.evaluation_home, name="evaluations"),
     path("evaluation/list/", evaluation.evaluation_list, name="evaluation-list"),
     path("evaluation/compare/", evaluation.evaluation_compare, name="evaluation-compare"),
@@ -71,5 +82,6 @@ urlpatterns: list[URLPattern] = [
     path("strategy-versions/<int:pk>/changes/", strategy_editor.strategy_changes, name="strategy-changes"),
     path("strategy-versions/<int:pk>/preview/", strategy_editor.strategy_preview, name="strategy-preview"),
     path("items/<int:pk>/next/", item_parts.item_next, name="item-next"),
+    path("items/<int:pk>/audience/", item_parts.item_audience, name="item-audience"),
     path("items/<int:pk>/activity/", item_parts.item_activity, name="item-activity"),
 ]

@@ -185,6 +185,25 @@ class EventQuerySet(models.QuerySet["Event"]):
         reads_the_same = Item.objects.filter(text_hash__in=settled.values("item__text_hash"))
         return list(reads_the_same.order_by("pk").values_list("pk", flat=True))
 
+    def of_items_between(
+        self, user_id: int, item_ids: Sequence[int], types: Sequence[str], since: datetime, until: datetime
+    ) -> models.QuerySet[Event, tuple[int, str, datetime]]:
+        """(item, type, time) of the user's events of these types with these items, oldest first."""
+        found = self.filter(user_id=user_id, occurred_at__gte=since, occurred_at__lte=until)
+        rows = found.filter(item_id__in=item_ids, type__in=types).order_by("occurred_at", "id")
+        return rows.values_list("item_id", "type", "occurred_at")
+
+    def settling(
+        self, user_id: int, text_hash: str, *, as_of: datetime, window_days: int
+    ) -> list[tuple[str, datetime, int, str, str]]:
+        """(type, time, item, its external id, its title) of what makes `settled_items` name the items of this text:
+        hides first, then purchases, the newest first."""
+        settles = Q(type=Event.Type.HIDE)
+        if window_days:
+            settles |= Q(type=Event.Type.PURCHASE, occurred_at__gt=as_of - timedelta(days=window_days))
+        found = self.filter(settles, user_id=user_id, item__text_hash=text_hash).order_by("type", "-occurred_at", "-id")
+        return list(found.values_list("type", "occurred_at", "item_id", "item__external_id", "item__title")[:20])
+
     def liked(
         self, weights: Mapping[str, float], *, neutral_rating: float, before: datetime | None = None
     ) -> NDArray[np.void]:

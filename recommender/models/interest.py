@@ -53,6 +53,17 @@ NEW_SQL = """
     ORDER BY min(e.vector <=> v.vector) NULLS LAST, fresh.id DESC
     LIMIT %s
 """
+CLOSENESS_SQL = """
+    WITH own AS (SELECT vector FROM catalog_itemembedding WHERE item_id = %(item)s),
+    aim AS (
+        SELECT v.vector, v.vector <=> own.vector AS distance
+        FROM unnest(%(vectors)s::halfvec[]) v (vector) CROSS JOIN own ORDER BY 2 LIMIT 1
+    )
+    SELECT 1 + count(*) FILTER (WHERE (e.vector <=> aim.vector, e.item_id) < (aim.distance, %(item)s)), count(*)
+    FROM aim CROSS JOIN catalog_itemembedding e JOIN catalog_item i ON i.id = e.item_id
+    WHERE NOT i.is_hidden AND i.is_in_stock AND e.item_id <> ALL(%(without)s::bigint[])
+    GROUP BY aim.distance
+"""
 NEW_AMONG_NEWEST = 5_000
 NEW_COMPARED = 500
 
@@ -86,6 +97,21 @@ class InterestVectorQuerySet(models.QuerySet["InterestVector"]):
         with connection.cursor() as cursor:
             cursor.execute(LIKE_VECTORS_SQL, [texts, list(without), n])
             return list(dict.fromkeys(item_id for item_id, _, _ in cursor.fetchall()))
+
+    def closeness_rank(
+        self, vectors: Sequence[Sequence[float]], item_id: int, *, without: Sequence[int] = ()
+    ) -> tuple[int, int] | None:
+        """(place, of how many) of the item among those that may be shown, by closeness to the vector it is closest to.
+
+        Every item is compared. None where the item has no vector.
+        """
+        if not vectors:
+            return None
+        texts = [str([float(x) for x in vector]) for vector in vectors]
+        with connection.cursor() as cursor:
+            cursor.execute(CLOSENESS_SQL, {"item": item_id, "vectors": texts, "without": list(without)})
+            found = cursor.fetchone()
+            return (int(found[0]), int(found[1])) if found else None
 
     def _nearest(
         self, indexed: str, exact: str, ids: Sequence[int], n: int, without: Sequence[int]
@@ -164,6 +190,39 @@ class InterestLabelQuerySet(models.QuerySet["InterestLabel"]):
                 [list(label_ids), list(without), n],
             )
             return [item_id for (item_id,) in cursor.fetchall()]
+
+    def label_rank(
+        self, label_ids: Sequence[int], item_id: int, *, without: Sequence[int] = ()
+    ) -> tuple[int, int] | None:
+        """(place, of how many) of the item in the order of `best_items`, of the label where it stands best."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT place, carrying FROM (
+                    SELECT l.item_id, row_number() OVER best AS place,
+                           count(*) OVER (PARTITION BY coalesce(l.final_label_id, l.label_id)) AS carrying
+                    FROM catalog_itemlabel l
+                    JOIN catalog_item i ON i.id = l.item_id AND i.is_in_stock AND NOT i.is_hidden
+                    JOIN catalog_itemembedding e ON e.item_id = i.id
+                    LEFT JOIN recommender_itemstatistics s ON s.item_id = i.id
+                    WHERE l.superseded_at IS NULL AND l.is_assigned
+                      AND coalesce(l.final_label_id, l.label_id) IN (
+                          SELECT coalesce(own.final_label_id, own.label_id) FROM catalog_itemlabel own
+                          WHERE own.item_id = %(item)s AND own.superseded_at IS NULL AND own.is_assigned
+                            AND coalesce(own.final_label_id, own.label_id) = ANY(%(labels)s::bigint[])
+                      )
+                      AND l.item_id <> ALL(%(without)s::bigint[])
+                    WINDOW best AS (
+                        PARTITION BY coalesce(l.final_label_id, l.label_id)
+                        ORDER BY CASE WHEN l.decision = '' THEN l.confidence ELSE 1 END DESC,
+                                 s.popularity DESC NULLS LAST, l.item_id
+                    )
+                ) ranked WHERE item_id = %(item)s ORDER BY place LIMIT 1
+                """,
+                {"item": item_id, "labels": list(label_ids), "without": list(without)},
+            )
+            found = cursor.fetchone()
+            return (int(found[0]), int(found[1])) if found else None
 
     def count_users_resting_on(self, label_ids: Sequence[int]) -> int:
         """Users with one of these labels among their interests, or with an interest vector behind which stands an

@@ -160,6 +160,26 @@ class ItemStatisticsQuerySet(models.QuerySet["ItemStatistics"]):
             )
             return [item_id for (item_id,) in cursor.fetchall()]
 
+    def rank_of(
+        self, column: Literal["popularity", "trend"], item_id: int, *, without: Sequence[int] = ()
+    ) -> tuple[int, int] | None:
+        """(place, of how many) of the item in the order of `highest`; None where it is not in it."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""
+                SELECT 1 + count(*) FILTER (WHERE (-s.{column}, s.item_id) < (-own.{column}, own.item_id)), count(*)
+                FROM recommender_itemstatistics own
+                CROSS JOIN recommender_itemstatistics s
+                JOIN catalog_item i ON i.id = s.item_id AND i.is_in_stock AND NOT i.is_hidden
+                JOIN catalog_itemembedding e ON e.item_id = i.id
+                WHERE own.item_id = %s AND own.{column} > 0 AND s.item_id <> ALL(%s::bigint[]) AND s.{column} > 0
+                GROUP BY own.item_id
+                """,  # noqa: S608  (one of two names)
+                [item_id, list(without)],
+            )
+            found = cursor.fetchone()
+            return (int(found[0]), int(found[1])) if found else None
+
     def popular_in(self, scopes: Sequence[tuple[Scope, int]], within: Mapping[int, frozenset[int]]) -> list[int]:
         """Ids of items that may be shown: of each (scope, n) the n most popular, in one query for all of them."""
         items = Item.objects.recommendable().order_by(F("statistics__popularity").desc(nulls_last=True), "id")

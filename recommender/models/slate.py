@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
-from django.db import models
-from django.db.models import Aggregate, Count, F
+from django.db import connection, models
+from django.db.models import Aggregate, Count, Exists, OuterRef
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
@@ -21,19 +22,80 @@ class Median(Aggregate):
     output_field = models.FloatField()
 
 
+VERSIONS_SQL = """
+    SELECT
+        (SELECT model FROM catalog_itemembedding ORDER BY item_id LIMIT 1),
+        (SELECT built_at FROM recommender_itemstatistics ORDER BY item_id LIMIT 1),
+        (SELECT version FROM recommender_interestencoder WHERE status = 'live'),
+        (SELECT coalesce(jsonb_object_agg(t.slug, h.version), '{}')
+         FROM catalog_labelhead h JOIN catalog_taxonomy t ON t.id = h.taxonomy_id AND t.is_active
+         WHERE h.status = 'live')
+"""
+
+
 class SlateQuerySet(models.QuerySet["Slate"]):
     def newest_first(self) -> SlateQuerySet:
         return self.order_by("-served_at", "-id")
+
+    def versions_now(self) -> dict[str, object]:
+        """Of what all lists share: embedding model, statistics, interest encoder, label heads by taxonomy."""
+        with connection.cursor() as cursor:
+            cursor.execute(VERSIONS_SQL)
+            model, built_at, encoder, heads = cursor.fetchone()
+        return {
+            "embedding_model": model,
+            "statistics_built_at": built_at.isoformat() if built_at else None,
+            "encoder": encoder,
+            "label_heads": heads if isinstance(heads, dict) else json.loads(heads),
+        }
+
+    def of_user(self, external_id: str, user_id: int | None) -> SlateQuerySet:
+        """Of a user who is known, by key; of one who is not, by the id that was asked for."""
+        if user_id is not None:
+            return self.filter(user_id=user_id)
+        return self.filter(user_id__isnull=True, user_external_id=external_id)
+
+    def with_item(self, item_id: int) -> SlateQuerySet:
+        return self.filter(Exists(SlateItem.objects.filter(slate=OuterRef("pk"), item_id=item_id)))
+
+    def with_rule(self, rule_id: int) -> SlateQuerySet:
+        """Where the rule was in force, whether or not it touched an item."""
+        return self.filter(details__contains={"rules": [{"id": rule_id}]})
+
+    def after_in_order(self, served_at: datetime, pk: int) -> SlateQuerySet:
+        """What comes after this slate in newest-first order."""
+        # The first condition lets the index on served_at begin there.
+        return self.filter(served_at__lte=served_at).exclude(served_at=served_at, pk__gte=pk)
+
+    def for_lists(self) -> SlateQuerySet:
+        return self.select_related("strategy", "experiment").defer("versions", "strategy__recipe")
+
+    def with_items(self) -> SlateQuerySet:
+        """Each slate's items in order, with what their tiles show; a constant number of queries."""
+        items = SlateItem.objects.select_related("item").defer("item__search_vector", "item__description")
+        return self.prefetch_related(models.Prefetch("items", queryset=items.order_by("position")))
+
+    def with_titles(self, most: int) -> SlateQuerySet:
+        """The first few items of each slate as `shown_items`, without their score parts."""
+        items = SlateItem.objects.filter(position__lte=most).select_related("item").order_by("position")
+        wanted = items.only("slate_id", "position", "item__title", "item__external_id")
+        return self.prefetch_related(models.Prefetch("items", queryset=wanted, to_attr="shown_items"))
+
+    def served_before(self, moment: datetime) -> SlateQuerySet:
+        return self.filter(served_at__lt=moment)
+
+    def users_shown(self, item_id: int, since: datetime, *, most: int) -> list[tuple[str, datetime, int, uuid.UUID]]:
+        """(user, when, place, slate) of the newest slates since then that the item was in, at most so many."""
+        rows = SlateItem.objects.filter(item_id=item_id, slate__served_at__gte=since)
+        newest = rows.order_by("-slate__served_at", "-slate_id")
+        columns = ("slate__user_external_id", "slate__served_at", "position", "slate__public_id")
+        return list(newest.values_list(*columns)[:most])
 
     def summary_by_day(self, days: int) -> list[tuple[date, int, float]]:
         """(day, slates, median ms) of each of the last `days` days with slates, oldest first."""
         since = timezone.now() - timedelta(days=days)
         by_day = self.filter(served_at__gte=since).order_by().annotate(day=TruncDate("served_at", tzinfo=UTC))
         return list(by_day.values_list("day").annotate(slates=Count("pk"), median=Median("took_ms")).order_by("day"))
-
-    def showing(self, item: Item) -> SlateQuerySet:
-        """Slates that the item was in, each with the position it had (adds `item_position`)."""
-        return self.filter(items__item=item).annotate(item_position=F("items__position")).select_related("user")
 
 
 class Slate(models.Model):

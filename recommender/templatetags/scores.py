@@ -112,5 +112,10 @@ def event_icon(kind: str) -> str:
 
 
 @register.filter
+def event_name(kind: str) -> str:
+    return str(Event.Type(kind).label) if kind in Event.Type.values else kind
+
+
+@register.filter
 def neighbour_words(neighbour: Neighbour) -> str:
     return f"{neighbour.score:.2f} · {people(neighbour.users)}"

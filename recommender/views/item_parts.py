@@ -1,4 +1,4 @@
-"""The parts of an item's page that know about events: what is taken next, its figures, lists that showed it."""
+"""The parts of an item's page that know about events: what is taken next, its figures, who gets it recommended."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from catalog.models import Item
-from recommender.models import Event, ItemStatistics, Neighbour, Slate
+from recommender.audit import AUDIENCE_DAYS, audience_of
+from recommender.models import Event, ItemStatistics, Neighbour
 from recsite.operations.access import staff_page
 
 NEIGHBOURS_SHOWN = 12
 WEEKS_SHOWN = 26
-SLATES_SHOWN = 8
 
 
 @staff_page
@@ -38,6 +38,13 @@ def item_activity(request: HttpRequest, pk: int) -> HttpResponse:
         "statistics": ItemStatistics.objects.filter(item=item).first(),
         "weeks": weeks,
         "weekly": [count for _, count in weeks],
-        "slates": list(Slate.objects.all().showing(item).newest_first()[:SLATES_SHOWN]),
     }
     return render(request, "recommender/_item_activity.html", context)
+
+
+@staff_page
+@require_GET
+def item_audience(request: HttpRequest, pk: int) -> HttpResponse:
+    item = get_object_or_404(Item, pk=pk)
+    context = {"item": item, "audience": audience_of(item.pk), "days": AUDIENCE_DAYS}
+    return render(request, "recommender/_item_audience.html", context)

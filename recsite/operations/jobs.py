@@ -34,6 +34,7 @@ TASKS = {
     "accept_labels": "catalog.tasks.accept_labels",
     "describe_labels": "catalog.tasks.describe_labels",
     "evaluate": "recommender.tasks.evaluate",
+    "export_slates": "recommender.tasks.export_slates",
     "fit_ranker": "recommender.tasks.fit_ranker",
     "import_taxonomy": "catalog.tasks.import_taxonomy",
     "learn_labels": "catalog.tasks.learn_labels",

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from recommender.models import Event, ItemStatistics, Neighbour
+from recommender.audit import audience_of
+from recommender.models import Event, ItemStatistics, Neighbour, Slate
 from tests.factories import (
     EndUserFactory,
     EventFactory,
@@ -41,15 +42,14 @@ def test_an_item_shows_its_neighbours_with_score_and_users_strongest_first() -> 
     assert queries_of(client, f"/items/{item.pk}/next/") == few
 
 
-def test_an_item_shows_its_figures_its_weeks_and_the_lists_it_was_in() -> None:
+def test_an_item_shows_its_figures_and_its_weeks() -> None:
     item, user = ItemFactory(), EndUserFactory(external_id="u1")
     for day in (2, 3, 16):
         EventFactory(item=item, user=user, occurred_at=at(day))
     ItemStatistics.objects.create(item=item, events=1_003, users=1, recent_users=1, last_event_at=at(16))
-    SlateItemFactory(slate=SlateFactory(user=user), item=item, position=4)
     assert [count for _, count in Event.objects.all().count_by_week(item, 4)] == [0, 2, 0, 1]
     words = text_of(staff_client().get(f"/items/{item.pk}/activity/"))
-    for expected in ("1,003", "u1 place 4", "Last week 1"):
+    for expected in ("1,003", "Last week 1"):
         assert expected in words
 
 
@@ -60,3 +60,29 @@ def test_a_week_that_is_not_over_is_not_shown_as_a_collapse() -> None:
         EventFactory(item=item, occurred_at=moment)
     ItemStatistics.objects.create(item=item, events=3, users=3, recent_users=3, last_event_at=monday)
     assert "Last week 2" in text_of(staff_client().get(f"/items/{item.pk}/activity/"))
+
+
+def test_who_gets_it_recommended_is_told_by_user_from_the_lists_of_the_last_week(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    item, often, once = ItemFactory(), EndUserFactory(external_id="often"), EndUserFactory(external_id="once")
+    for user, position in ((often, 2), (often, 4), (once, 9)):
+        SlateItemFactory(slate=SlateFactory(user=user), item=item, position=position)
+    old = SlateItemFactory(slate=SlateFactory(user=EndUserFactory(external_id="long-ago")), item=item, position=1)
+    Slate.objects.filter(pk=old.slate_id).update(served_at=timezone.now() - timedelta(days=8))
+    audience = audience_of(item.pk)
+    assert [(shown.user_external_id, shown.position, shown.times) for shown in audience.users] == [
+        ("once", 9, 1),
+        ("often", 4, 2),
+    ]
+    assert (audience.n_users, audience.slates, audience.is_more, audience.mean_position) == (2, 3, False, 5.0)
+    client = staff_client()
+    words = text_of(client.get(f"/items/{item.pk}/audience/"))
+    assert "3 lists of the last 7 days, for 2 users, at place 5.0 on average." in words
+    few = queries_of(client, f"/items/{item.pk}/audience/")
+    for _ in range(6):
+        SlateItemFactory(slate=SlateFactory(), item=item)
+    assert queries_of(client, f"/items/{item.pk}/audience/") == few
+    monkeypatch.setattr("recommender.audit.AUDIENCE_SLATES", 4)
+    assert (audience_of(item.pk).slates, audience_of(item.pk).is_more) == (4, True)
+    assert "In no list of the last 7 days" in text_of(client.get(f"/items/{ItemFactory().pk}/audience/"))

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from catalog.models import ItemEmbedding, ItemLabel
 from recommender import interests, neighbours, tasks, upkeep
-from recommender.models import EndUser, Event, InterestVector, ItemStatistics, Slate
+from recommender.models import EndUser, Event, InterestVector, ItemStatistics
 from recsite.operations.models import Job
 from tests.factories import (
     EndUserFactory,
@@ -19,8 +19,6 @@ from tests.factories import (
     ItemFactory,
     ItemLabelFactory,
     JobFactory,
-    SlateFactory,
-    SlateItemFactory,
 )
 
 pytestmark = pytest.mark.django_db
@@ -160,15 +158,6 @@ def test_statistics_are_rebuilt_only_after_new_events():
     EventFactory()
     upkeep.refresh_statistics()
     assert ItemStatistics.objects.count() == 2
-
-
-def test_slates_past_their_time_are_deleted_and_others_kept(settings):
-    settings.SLATE_RETENTION_DAYS = 30
-    old, kept = SlateFactory(), SlateFactory()
-    SlateItemFactory(slate=old)
-    Slate.objects.filter(pk=old.pk).update(served_at=timezone.now() - timedelta(days=31))
-    assert upkeep.delete_old_slates() == 1
-    assert list(Slate.objects.all()) == [kept]
 
 
 def test_five_rings_for_a_user_rebuild_once():
