@@ -77,6 +77,15 @@ def evaluate(job_id: int) -> None:
             evaluations.run(progress)
 
 
+@shared_task(name="recommender.tasks.measure_experiment")
+def measure_experiment(job_id: int) -> None:
+    from recommender import experiment_figures
+
+    with jobs.running(job_id) as progress:
+        if progress is not None:
+            experiment_figures.run(progress)
+
+
 @shared_task(name="recommender.tasks.load_demo")
 def load_demo(job_id: int) -> None:
     from recommender.demo import loading

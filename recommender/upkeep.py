@@ -10,7 +10,7 @@ from django.db.models import Min
 from django.utils import timezone
 
 from catalog.models import ItemLabel
-from recommender import ranker_fits, tasks
+from recommender import experiment_figures, experiment_runs, ranker_fits, tasks
 from recommender.models import EndUser, Event, ItemStatistics, RankedByModel, Slate
 from recsite.operations import jobs
 from recsite.operations.models import Job
@@ -36,6 +36,8 @@ def sweep() -> None:
     follow_new_labels()
     delete_old_slates()
     delete_old_rankings()
+    experiment_runs.stop_what_is_over()
+    experiment_figures.request_where_due()
 
 
 def requeue_jobs() -> list[int]:

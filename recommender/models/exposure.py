@@ -25,7 +25,8 @@ EXPOSED = """
 CREATE TEMPORARY TABLE experiment_user ON COMMIT DROP AS
 SELECT seen.user_external_id, seen.arm, seen.lists, seen.first_at, u.id AS user_id
 FROM (
-    SELECT user_external_id, min(arm) AS arm, count(*) AS lists, min(served_at) AS first_at, min(arm) <> max(arm) AS in_two
+    SELECT user_external_id, min(arm) AS arm, count(*) AS lists, min(served_at) AS first_at,
+           min(arm) <> max(arm) AS in_two
     FROM experiment_list GROUP BY user_external_id
 ) seen
 LEFT JOIN recommender_enduser u ON u.external_id = seen.user_external_id
@@ -165,7 +166,9 @@ def _arms(cursor: CursorWrapper) -> dict[str, ArmSums]:
     types: dict[str, dict[str, TypeSums]] = {}
     for arm, kind, *sums in _rows(cursor, BY_TYPE):
         types.setdefault(arm, {})[kind] = TypeSums(*map(int, sums))
-    revenue = {arm: (int(priced), float(total), float(squares)) for arm, priced, total, squares in _rows(cursor, REVENUE)}
+    revenue = {
+        arm: (int(priced), float(total), float(squares)) for arm, priced, total, squares in _rows(cursor, REVENUE)
+    }
     return {
         arm: ArmSums(int(users), int(lists), int(squares), types.get(arm, {}), *revenue.get(arm, (0, 0.0, 0.0)))
         for arm, users, lists, squares in _rows(cursor, BY_ARM)
