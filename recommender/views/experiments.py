@@ -49,6 +49,8 @@ def experiments(request: HttpRequest) -> HttpResponse:
 @require_GET
 def experiment(request: HttpRequest, pk: int) -> HttpResponse:
     """`lift` is the difference that is looked for, `measure` what the chart shows; both are in the address."""
+    if "polling" in request.GET and wants_fragment(request) and experiment_figures.active_job(pk) is not None:
+        return HttpResponse(status=204)  # nothing new to show yet
     template = "recommender/_experiment.html" if wants_fragment(request) else "recommender/experiment.html"
     return render(request, template, _context(request, pk))
 

@@ -10,6 +10,12 @@
     if (slider && event.target.value !== "") { slider.value = event.target.value.replace(",", "."); }
   });
 
+  // ---- a poll does not take away a dialog that is open: the next one comes after it
+  document.body.addEventListener("htmx:beforeSwap", function (event) {
+    var part = event.detail.target;
+    if (event.detail.elt === part && part.matches("[data-polls]") && part.querySelector("dialog[open]")) { event.detail.shouldSwap = false; }
+  });
+
   // ---- lines by day
   var COLOURS = ["--source-other", "--source-interest", "--source-label_affinity", "--source-neighbours"];
   var drawn = [];
