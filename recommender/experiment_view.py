@@ -106,7 +106,10 @@ def _short(results: Results) -> str:
 
 
 def _deciding_first(results: Results) -> list[Difference]:
-    return sorted(results.differences, key=lambda each: each.measure != results.measure)
+    """Without measures of which there is no event, which says nothing, unless they decide."""
+    told = {kind for arm in results.arms for kind, one in arm.types.items() if one.events} | {results.measure}
+    found = [each for each in results.differences if each.measure in told]
+    return sorted(found, key=lambda each: each.measure != results.measure)
 
 
 def _difference_row(results: Results, found: Difference) -> DifferenceRow:
@@ -154,6 +157,9 @@ def _figure_rows(results: Results) -> list[FigureRow]:
     ]
     for kind in COUNTED:
         name = str(words.MEASURE_NAMES[kind])
+        if not any(arm.types[kind].events for arm in arms):
+            rows.append(FigureRow(gettext("Events"), tuple(Cell("0") for _ in arms), name))
+            continue
         rows += [
             FigureRow(gettext("Users who did it"), tuple(_share_cell(arm, kind) for arm in arms), name),
             FigureRow(gettext("Events"), tuple(Cell(number(arm.types[kind].events)) for arm in arms)),
