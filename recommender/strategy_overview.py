@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from recommender.models import RankerFit, Strategy
+from recommender.models import Experiment, RankerFit, Strategy
 from recommender.strategies import SOURCES, Recipe, recipe_of
 from recommender.strategy_words import Change, RecipeLine, changes, lines_of
 from recsite.operations.errors import InvalidInputError, NotFoundError
@@ -97,6 +97,7 @@ class StrategyPage:
     changes: tuple[Change, ...]
     problem: str
     fit: Fit | None
+    running: tuple[Experiment, ...] = ()
 
 
 def overview() -> list[StrategyRow]:
@@ -132,7 +133,13 @@ def page_of_strategy(name: str, *, version: int | None = None, against: int | No
         changes=tuple(changes(readable_recipe(other)[0], recipe)) if other else (),
         problem=problem,
         fit=_fit(chosen),
+        running=running_experiments(),
     )
+
+
+def running_experiments() -> tuple[Experiment, ...]:
+    """Those that another live version would not reach, or whose users outside it would get another list meanwhile."""
+    return tuple(Experiment.objects.running().at(timezone.now()).order_by("pk"))
 
 
 def readable_recipe(strategy: Strategy) -> tuple[Recipe, str]:

@@ -86,6 +86,15 @@ def export_slates(job_id: int) -> None:
             slate_exports.run(progress)
 
 
+@shared_task(name="recommender.tasks.measure_experiment")
+def measure_experiment(job_id: int) -> None:
+    from recommender import experiment_figures
+
+    with jobs.running(job_id) as progress:
+        if progress is not None:
+            experiment_figures.run(progress)
+
+
 @shared_task(name="recommender.tasks.load_demo")
 def load_demo(job_id: int) -> None:
     from recommender.demo import loading

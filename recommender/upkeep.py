@@ -9,7 +9,7 @@ from django.db.models import Min
 from django.utils import timezone
 
 from catalog.models import ItemLabel
-from recommender import ranker_fits, slate_exports, tasks
+from recommender import experiment_figures, experiment_runs, ranker_fits, slate_exports, tasks
 from recommender.models import EndUser, Event, ItemStatistics, RankedByModel
 from recommender.slate_retention import delete_old_slates
 from recsite.operations import changes, jobs, site_settings
@@ -38,6 +38,8 @@ def sweep() -> None:
     changes.delete_old()
     slate_exports.delete_old_files()
     delete_old_rankings()
+    experiment_runs.stop_what_is_over()
+    experiment_figures.request_where_due()
 
 
 def requeue_jobs() -> list[int]:

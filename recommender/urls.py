@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from recommender.api import evaluations, events, recommendations, strategies, why_not
+from recommender.api import evaluations, events, experiments, recommendations, strategies, why_not
 from recommender.api import users as users_api
 from recommender.views import (
     audit,
     data_quality,
     evaluation,
+    experiment_editor,
     home,
     interest_encoder,
     item_parts,
@@ -18,6 +19,7 @@ from recommender.views import (
     user_preferences,
     users,
 )
+from recommender.views import experiments as experiments_views
 from recommender.views import strategies as strategies_views
 from recommender.views import why_not as why_not_views
 
@@ -25,6 +27,8 @@ api_urlpatterns: list[URLPattern] = [
     path("evaluations/", evaluations.EvaluationList.as_view(), name="api-evaluations"),
     path("evaluations/<int:pk>/", evaluations.EvaluationDetail.as_view(), name="api-evaluation"),
     path("events/", events.EventList.as_view(), name="api-events"),
+    path("experiments/", experiments.ExperimentList.as_view(), name="api-experiments"),
+    path("experiments/<int:pk>/", experiments.ExperimentDetail.as_view(), name="api-experiment"),
     path("strategies/", strategies.StrategyList.as_view(), name="api-strategies"),
     path("strategies/<path:name>/", strategies.StrategyDetail.as_view(), name="api-strategy"),
     path("users/", users_api.UserList.as_view(), name="api-users"),
@@ -81,6 +85,20 @@ urlpatterns: list[URLPattern] = [
     path("strategy-versions/<int:pk>/edit/", strategy_editor.strategy_edit, name="strategy-edit"),
     path("strategy-versions/<int:pk>/changes/", strategy_editor.strategy_changes, name="strategy-changes"),
     path("strategy-versions/<int:pk>/preview/", strategy_editor.strategy_preview, name="strategy-preview"),
+    path("experiments/", experiments_views.experiments, name="experiments"),
+    path("experiments/new/", experiment_editor.experiment_new, name="experiment-new"),
+    path("experiments/restore/", experiments_views.experiment_restore, name="experiment-restore"),
+    path("experiments/<int:pk>/", experiments_views.experiment, name="experiment"),
+    path("experiments/<int:pk>/edit/", experiment_editor.experiment_edit, name="experiment-edit"),
+    path("experiments/<int:pk>/chart/", experiments_views.experiment_chart, name="experiment-chart"),
+    path("experiments/<int:pk>/download/", experiments_views.experiment_download, name="experiment-download"),
+    path("experiments/<int:pk>/start/", experiments_views.experiment_start, name="experiment-start"),
+    path("experiments/<int:pk>/stop/", experiments_views.experiment_stop, name="experiment-stop"),
+    path("experiments/<int:pk>/resume/", experiments_views.experiment_resume, name="experiment-resume"),
+    path("experiments/<int:pk>/promote/", experiments_views.experiment_promote, name="experiment-promote"),
+    path("experiments/<int:pk>/unpromote/", experiments_views.experiment_unpromote, name="experiment-unpromote"),
+    path("experiments/<int:pk>/measure/", experiments_views.experiment_measure, name="experiment-measure"),
+    path("experiments/<int:pk>/delete/", experiments_views.experiment_delete, name="experiment-delete"),
     path("items/<int:pk>/next/", item_parts.item_next, name="item-next"),
     path("items/<int:pk>/audience/", item_parts.item_audience, name="item-audience"),
     path("items/<int:pk>/activity/", item_parts.item_activity, name="item-activity"),

@@ -17,7 +17,17 @@ from numpy.typing import NDArray
 
 from catalog.embedding import item_text, text_hash
 from catalog.models import Item, ItemEmbedding, ItemLabel, Label, LabelEmbedding, LabelRequest, Taxonomy
-from recommender.models import EndUser, Evaluation, Event, InterestLabel, InterestVector, Slate, SlateItem, Strategy
+from recommender.models import (
+    EndUser,
+    Evaluation,
+    Event,
+    Experiment,
+    InterestLabel,
+    InterestVector,
+    Slate,
+    SlateItem,
+    Strategy,
+)
 from recsite.operations.models import ApiKey, Job
 
 PASSWORD = "correct horse battery staple"
@@ -284,4 +294,20 @@ class SlateItemFactory(factory.django.DjangoModelFactory):
                 "words": "12 users took it in the last 28 days",
             }
         ]
+    )
+
+
+class ExperimentFactory(factory.django.DjangoModelFactory):
+    """A draft of two halves, a and b. `state="running"` starts it a day ago."""
+
+    class Meta:
+        model = Experiment
+
+    name = factory.Sequence(lambda n: f"experiment {n}")
+    arms = factory.LazyFunction(
+        lambda: [{"name": "a", "strategy": None, "share": 1.0}, {"name": "b", "strategy": None, "share": 1.0}]
+    )
+    salt = "salt"
+    started_at = factory.LazyAttribute(
+        lambda made: timezone.now() - timedelta(days=1) if getattr(made, "state", "draft") != "draft" else None
     )

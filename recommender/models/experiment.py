@@ -5,12 +5,23 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.conf import settings
-from django.db import models
+from django.db import connection, models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy
 
+EXPERIMENTS_LOCK = 4_207
+
 
 class ExperimentQuerySet(models.QuerySet["Experiment"]):
+    def lock_changes(self) -> None:
+        """Until the transaction ends, nobody else changes, starts or stops one. Lists are served all the while."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [EXPERIMENTS_LOCK])
+
+    def over(self, moment: datetime) -> ExperimentQuerySet:
+        """Running ones whose end has come."""
+        return self.running().filter(ends_at__lte=moment)
+
     def running(self) -> ExperimentQuerySet:
         return self.filter(state=Experiment.State.RUNNING)
 
@@ -80,3 +91,11 @@ class Experiment(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_draft(self) -> bool:
+        return self.state == self.State.DRAFT
+
+    @property
+    def is_running(self) -> bool:
+        return self.state == self.State.RUNNING

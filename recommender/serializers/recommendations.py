@@ -64,6 +64,10 @@ class RecommendedListSerializer(serializers.Serializer[RecommendedList]):
     is_known_user = serializers.BooleanField()
     notice = serializers.CharField(allow_blank=True, help_text="What to know before trusting the list; often empty.")
     strategy = serializers.CharField()
+    experiment = serializers.CharField(
+        source="assignment.experiment.name", default=None, allow_null=True, help_text="That the user takes part in."
+    )
+    arm = serializers.CharField(source="assignment.arm", default=None, allow_null=True)
     slate = serializers.UUIDField(source="slate_id", allow_null=True)
     n = serializers.IntegerField(help_text="List length asked for.")
     took_ms = serializers.FloatField()

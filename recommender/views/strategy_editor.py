@@ -13,7 +13,7 @@ from recommender import strategy_versions
 from recommender.models import Strategy
 from recommender.strategies import live_strategy, recipe_from
 from recommender.strategy_form import RecipeForm, form_from, form_of
-from recommender.strategy_overview import readable_recipe
+from recommender.strategy_overview import readable_recipe, running_experiments
 from recommender.strategy_preview import SAMPLE_USERS, preview
 from recommender.strategy_versions import digest_of
 from recommender.strategy_words import Change, changes
@@ -132,6 +132,7 @@ def _context(
         "is_gone": is_gone,
         "expected": digest_of(draft),
         "sample": SAMPLE_USERS,
+        "running": running_experiments(),
         **_changes_context(form, live),
     }
 

@@ -39,6 +39,7 @@ TASKS = {
     "import_taxonomy": "catalog.tasks.import_taxonomy",
     "learn_labels": "catalog.tasks.learn_labels",
     "load_demo": "recommender.tasks.load_demo",
+    "measure_experiment": "recommender.tasks.measure_experiment",
     "rebuild_interests": "recommender.tasks.rebuild_all_interests",
     "rebuild_statistics": "recommender.tasks.rebuild_statistics_job",
     "train_interests": "recommender.tasks.train_interests",

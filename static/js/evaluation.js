@@ -12,7 +12,8 @@
   function draw(box) {
     var bars = JSON.parse(document.getElementById(box.dataset.beside).textContent);
     var language = document.documentElement.lang;
-    var number = new Intl.NumberFormat(language, { minimumFractionDigits: 3, maximumFractionDigits: 3 });
+    var decimals = Number(box.dataset.decimals || 3);
+    var number = new Intl.NumberFormat(language, { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
     var places = bars.map(function (_, place) { return place; });
     var isNarrow = box.clientWidth < 480;  // then names are tilted
     var top = Math.max.apply(null, bars.map(function (bar) { return Math.max(bar[1], bar[3] || 0); }));
