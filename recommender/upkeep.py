@@ -10,7 +10,7 @@ from django.db.models import Min
 from django.utils import timezone
 
 from catalog.models import ItemLabel
-from recommender import ranker_fits, tasks
+from recommender import interest_maps, ranker_fits, tasks
 from recommender.models import EndUser, Event, ItemStatistics, RankedByModel, Slate
 from recsite.operations import jobs
 from recsite.operations.models import Job
@@ -34,6 +34,7 @@ def sweep() -> None:
     rebuild_stale_users()
     follow_new_embeddings()
     follow_new_labels()
+    interest_maps.build_where_due()
     delete_old_slates()
     delete_old_rankings()
 
