@@ -36,17 +36,25 @@
       dots(data.items, all.width < 420 ? 2.2 : 3, colour("--accent"), 0.75);
       nameRegions();
     }
-    function nameRegions() {  // the largest come first; a name that would lie on another is left out
-      var taken = [];
+    function nameRegions() {  // the largest come first; each moves a little out of the way, or is left out
+      var outer = box.getBoundingClientRect(), taken = Array.from(marks.children, function (mark) { return mark.getBoundingClientRect(); });
       Array.from(names.children).forEach(function (name) {
         name.hidden = false;
-        var own = name.getBoundingClientRect(), outer = box.getBoundingClientRect();
-        var shift = Math.max(0, outer.left + 4 - own.left) - Math.max(0, own.right - outer.right + 4);
-        name.style.setProperty("--shift", shift + "px");
-        own = name.getBoundingClientRect();
-        var lies = taken.some(function (other) { return own.left < other.right + 4 && own.right > other.left - 4 && own.top < other.bottom + 2 && own.bottom > other.top - 2; });
-        name.hidden = lies;
-        if (!lies) { taken.push(own); }
+        name.style.setProperty("--shift", "0px");
+        var fits = [0, -20, 20, -36, 36].some(function (rise) {
+          name.style.setProperty("--rise", rise + "px");
+          var own = name.getBoundingClientRect();
+          if (rise === 0) {
+            name.style.setProperty("--shift", Math.max(0, outer.left + 4 - own.left) - Math.max(0, own.right - outer.right + 4) + "px");
+            own = name.getBoundingClientRect();
+          }
+          var isFree = own.top > outer.top && own.bottom < outer.bottom && !taken.some(function (other) {
+            return own.left < other.right + 4 && own.right > other.left - 4 && own.top < other.bottom + 2 && own.bottom > other.top - 2;
+          });
+          if (isFree) { taken.push(own); }
+          return isFree;
+        });
+        name.hidden = !fits;
       });
     }
     function place(node, point) {
