@@ -20,15 +20,21 @@ REPLACE_SQL = """
 """
 # One item of every cell, and more of a full one, so that neither outliers nor crowds disappear.
 SPREAD_SQL = """
+    WITH placed AS (
+        SELECT item_id, x, y, floor(x * %(grid)s) AS across, floor(y * %(grid)s) AS down FROM recommender_itemplace
+    ), sizes AS (
+        SELECT (SELECT count(*) FROM placed) AS items, (SELECT count(*) FROM (SELECT DISTINCT across, down FROM placed) c)
+            AS cells
+    )
     SELECT sampled.item_id, sampled.x, sampled.y, i.title
     FROM (
-        SELECT item_id, x, y, count(*) OVER cell AS fellows, count(*) OVER () AS total,
-               row_number() OVER (cell ORDER BY hashint8(item_id), item_id) AS place
-        FROM recommender_itemplace
-        WINDOW cell AS (PARTITION BY floor(x * %(grid)s), floor(y * %(grid)s))
+        SELECT item_id, x, y, count(*) OVER (PARTITION BY across, down) AS fellows,
+               row_number() OVER (PARTITION BY across, down ORDER BY hashint8(item_id), item_id) AS place
+        FROM placed
     ) sampled
+    CROSS JOIN sizes
     JOIN catalog_item i ON i.id = sampled.item_id
-    WHERE sampled.place <= 1 + sampled.fellows * %(rest)s / sampled.total
+    WHERE sampled.place <= 1 + sampled.fellows * (%(most)s - sizes.cells) / sizes.items
     ORDER BY sampled.item_id LIMIT %(most)s
 """
 CELLS_SQL = """
@@ -61,7 +67,7 @@ class ItemPlaceQuerySet(models.QuerySet["ItemPlace"]):
     def spread(self, most: int, *, grid: int) -> list[tuple[int, float, float, str]]:
         """(item, x, y, title) of at most `most` places, spread over a grid of so many cells each way; grid² < most."""
         with connection.cursor() as cursor:
-            cursor.execute(SPREAD_SQL, {"grid": grid, "rest": max(0, most - grid * grid), "most": most})
+            cursor.execute(SPREAD_SQL, {"grid": grid, "most": most})
             return cursor.fetchall()
 
     def count_labels_by_cell(self, taxonomy_id: int, *, grid: int) -> list[tuple[int, int, int, int, float, float]]:
