@@ -23,8 +23,8 @@ SPREAD_SQL = """
     WITH placed AS (
         SELECT item_id, x, y, floor(x * %(grid)s) AS across, floor(y * %(grid)s) AS down FROM recommender_itemplace
     ), sizes AS (
-        SELECT (SELECT count(*) FROM placed) AS items, (SELECT count(*) FROM (SELECT DISTINCT across, down FROM placed) c)
-            AS cells
+        SELECT (SELECT count(*) FROM placed) AS items,
+               (SELECT count(*) FROM (SELECT DISTINCT across, down FROM placed) cell) AS cells
     )
     SELECT sampled.item_id, sampled.x, sampled.y, i.title
     FROM (
