@@ -124,6 +124,8 @@ def interests_at(user: EndUser, moment: datetime) -> tuple[list[InterestVector],
     events = list(Event.objects.all().up_to(moment).latest_of([user.pk], HISTORY_EVENTS))
     item_ids = sorted({event.item_id for event in events})
     vectors, labels = interests_of([user], {user.pk: events}, Vectors.load(item_ids), labels_of(item_ids))
+    for interest in vectors:  # as exact as the database would keep it, so that a list of then can be repeated
+        interest.vector = interest.vector.astype(np.float16).astype(np.float32)
     prefetch_related_objects(labels, "label")
     return vectors, labels
 

@@ -91,7 +91,8 @@ def history_of(user_id: int) -> list[tuple[int, str]]:
 
 
 def representative_titles(summary: PreferenceSummary) -> tuple[str, ...]:
-    return tuple(summary.items.order_by("pk").values_list("title", flat=True))
+    """The most telling first."""
+    return tuple(item.title for item in summary.named_items())
 
 
 def summarise(user_id: int, *, model: ChatModel | None = None) -> PreferenceSummary | None:
@@ -124,7 +125,7 @@ def _store(user: EndUser, found: Preferences, item_ids: Sequence[int], model: Ch
         user_id=user.pk,
         defaults={"text": found.text, "model": model.name[:200], "last_event_id": user.last_event_id},
     )
-    summary.items.set(Item.objects.filter(pk__in=item_ids).order_by("pk").select_for_update(no_key=True))
+    summary.name_items(item_ids)
     log.info("preferences_summarised", user=user.pk, items=len(item_ids))
     return summary
 

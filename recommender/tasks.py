@@ -136,3 +136,13 @@ def learn_interests() -> None:
     from recommender import interest_encoders
 
     interest_encoders.train_where_due()
+
+
+@shared_task(name="recommender.tasks.build_interest_map", soft_time_limit=3_300, time_limit=3_400)
+def build_interest_map(job_id: int) -> None:
+    """On the models queue, for it computes for a minute."""
+    from recommender import interest_maps
+
+    with jobs.running(job_id) as progress:
+        if progress is not None:
+            interest_maps.run(progress)

@@ -9,7 +9,7 @@ from django.db.models import Min
 from django.utils import timezone
 
 from catalog.models import ItemLabel
-from recommender import experiment_figures, experiment_runs, ranker_fits, slate_exports, tasks
+from recommender import experiment_figures, experiment_runs, interest_maps, ranker_fits, slate_exports, tasks
 from recommender.models import EndUser, Event, ItemStatistics, RankedByModel
 from recommender.slate_retention import delete_old_slates
 from recsite.operations import changes, jobs, site_settings
@@ -34,6 +34,7 @@ def sweep() -> None:
     rebuild_stale_users()
     follow_new_embeddings()
     follow_new_labels()
+    interest_maps.build_where_due()
     delete_old_slates(days=site_settings.value("slates_kept_days"), batch=SLATES_DELETED_AT_ONCE)
     changes.delete_old()
     slate_exports.delete_old_files()

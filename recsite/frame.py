@@ -51,8 +51,6 @@ PLACES = {
     "rules": "rules",
     "rule": "rules",
     "golden": "rules",
-    "experiments": "experiments",
-    "experiment": "experiments",
     "jobs": "jobs",
     "job": "jobs",
     "audit": "audit",

@@ -216,6 +216,7 @@ CELERY_TASK_ROUTES = {
     "recommender.tasks.summarise_*": {"queue": "models"},
     # It loads torch, which only workers of the models queue do.
     "recommender.tasks.train_interests": {"queue": "models"},
+    "recommender.tasks.build_interest_map": {"queue": "models"},
     "*.tasks.sweep": {"queue": "events"},
 }
 # A stopping worker gives its task three seconds, then hands the message back to the broker.

@@ -31,6 +31,8 @@ WITH RECURSIVE active (day) AS (
 SELECT day FROM active WHERE day IS NOT NULL LIMIT %s
 """
 
+LONGEST_ORDER = timedelta(days=1)
+
 
 @dataclass(frozen=True)
 class NewEvent:
@@ -114,6 +116,15 @@ class EventQuerySet(models.QuerySet["Event"]):
 
     def up_to(self, moment: datetime) -> EventQuerySet:
         return self.filter(occurred_at__lte=moment)
+
+    def last_order_start(self, user_id: int, moment: datetime) -> datetime | None:
+        """When the user's last order up to this moment began: the first event of its basket, or a purchase alone."""
+        bought = self.filter(user_id=user_id, type=Event.Type.PURCHASE)
+        last = bought.up_to(moment).newest_first().values_list("occurred_at", "basket").first()
+        if last is None or not last[1]:
+            return last[0] if last else None
+        around = bought.filter(basket=last[1], occurred_at__lte=last[0], occurred_at__gte=last[0] - LONGEST_ORDER)
+        return around.aggregate(began=Min("occurred_at"))["began"]
 
     def telling(self) -> EventQuerySet:
         """Events that say something about the user: everything but having been shown an item."""

@@ -25,6 +25,27 @@ class PreferenceSummary(models.Model):
     def __str__(self) -> str:
         return f"preferences of user {self.user_id}"
 
+    def name_items(self, item_ids: Sequence[int]) -> None:
+        """The representative items instead of those before, the most telling first. Call inside a transaction; items
+        deleted meanwhile are left out."""
+        still_there = set(
+            Item.objects.filter(pk__in=item_ids)
+            .order_by("pk")
+            .select_for_update(no_key=True)
+            .values_list("pk", flat=True)
+        )
+        through = PreferenceSummary.items.through
+        through.objects.filter(preferencesummary_id=self.pk).delete()
+        # Their own ids keep the order.
+        for item_id in dict.fromkeys(item_ids):
+            if item_id in still_there:
+                through.objects.create(preferencesummary_id=self.pk, item_id=item_id)
+
+    def named_items(self) -> list[Item]:
+        """The representative items, the most telling first."""
+        rows = PreferenceSummary.items.through.objects.filter(preferencesummary_id=self.pk)
+        return [row.item for row in rows.select_related("item").order_by("pk")]
+
 
 class RankedByModelQuerySet(models.QuerySet["RankedByModel"]):
     def shares_of(self, question_hash: str) -> tuple[float, ...] | None:

@@ -38,7 +38,7 @@ def user_preferences(request: HttpRequest, pk: int) -> HttpResponse:
 def preferences_context(user: EndUser | None) -> dict[str, object]:
     if user is None:
         return {}
-    summary = PreferenceSummary.objects.filter(user=user).prefetch_related("items").first()
+    summary = PreferenceSummary.objects.filter(user=user).first()
     job = preferences.last_job(user.pk)
     is_asking = job is not None and job.status in {Job.Status.QUEUED, Job.Status.RUNNING}
     has_failed = job is not None and job.status == Job.Status.FAILED
@@ -46,7 +46,7 @@ def preferences_context(user: EndUser | None) -> dict[str, object]:
         has_failed = False
     return {
         "preference": summary,
-        "preference_items": sorted(summary.items.all(), key=lambda item: item.pk) if summary else [],
+        "preference_items": summary.named_items() if summary else [],
         "preference_behind": preferences.behind(user, summary) if summary else 0,
         "preference_job": job,
         "is_asking": is_asking,

@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 # The task that runs a kind of job, by name: this app knows no other. A kind not named here is run by a command.
 TASKS = {
     "accept_labels": "catalog.tasks.accept_labels",
+    "build_interest_map": "recommender.tasks.build_interest_map",
     "describe_labels": "catalog.tasks.describe_labels",
     "evaluate": "recommender.tasks.evaluate",
     "export_slates": "recommender.tasks.export_slates",

@@ -30,7 +30,8 @@
   }
   function pick(one, option) {
     if (one.box.dataset.typeahead === "one") { one.picked.replaceChildren(); }
-    if (one.picked.querySelector('input[name=chosen][value="' + CSS.escape(option.dataset.value) + '"]')) { return; }
+    var name = one.box.dataset.name || "chosen";  // data-name: ids alone, under this name
+    if (one.picked.querySelector('input[name="' + name + '"][value="' + CSS.escape(option.dataset.value) + '"]')) { return; }
     var row = document.createElement("li");
     row.className = "filter-chip";
     var words = document.createElement("span");
@@ -41,7 +42,9 @@
     remove.dataset.unpick = "";
     remove.textContent = "✕";
     remove.setAttribute("aria-label", one.box.dataset.wordRemove);
-    row.append(hidden("chosen", option.dataset.value), hidden("chosen_path", option.dataset.path), words, remove);
+    row.append(hidden(name, option.dataset.value));
+    if (!one.box.dataset.name) { row.append(hidden("chosen_path", option.dataset.path)); }
+    row.append(words, remove);
     one.picked.append(row);
   }
   function choose(one, option) {
@@ -84,7 +87,7 @@
       one.input.focus();
       changed(one);
     }
-    document.querySelectorAll("[data-typeahead='']").forEach(function (box) { if (!box.contains(event.target)) { close(parts(box)); } });
+    document.querySelectorAll("[data-typeahead=''], [data-typeahead][data-name]").forEach(function (box) { if (!box.contains(event.target)) { close(parts(box)); } });
   });
   document.addEventListener("htmx:afterSwap", function (event) {
     var one = event.target.classList && event.target.classList.contains("typeahead-found") ? parts(event.target) : null;

@@ -80,9 +80,10 @@ def test_an_item_is_labelled_an_event_changes_the_list_and_a_label_is_accepted(
     assert api("POST", "events/", {"user": "ada", "item": "bread", "type": "purchase"}).status == 201
     ada = EndUser.objects.get(external_id="ada")
     wait_until(lambda: not EndUser.objects.stale().exists(), what="ada's interests")
-    console.goto(f"{home}/users/ada/")
+    console.goto(f"{home}/users/ada/?show=events")
     timeline = console.locator("#timeline")
     expect(timeline.get_by_text(SHOP["bread"])).to_be_visible()
+    console.get_by_role("link", name="Next items").click()
     ranked = [item["item"]["external_id"] for item in api("GET", "users/ada/recommendations/?n=12").json()["items"]]
     assert "bread" not in ranked
     assert set(ranked[:2]) <= {"rye", "bagels"}
@@ -95,6 +96,8 @@ def test_an_item_is_labelled_an_event_changes_the_list_and_a_label_is_accepted(
     console.get_by_role("button", name="Record an event").click()
     console.get_by_role("combobox", name="Item").fill("rye")
     console.get_by_role("button", name="Record", exact=True).click()
+    expect(console.get_by_text("Recorded. The list follows within seconds.")).to_be_visible()
+    console.get_by_role("link", name="Events", exact=True).click()
     expect(timeline.get_by_text(SHOP["rye"])).to_be_visible()
     wait_until(lambda: Event.objects.filter(user=ada).count() == 2, what="the recorded event")
     wait_until(lambda: not EndUser.objects.stale().exists(), what="ada's interests")
