@@ -128,7 +128,7 @@ def _points_to(kind: Kind | None, column: str) -> type[Model] | None:
     if kind is not None and column in kind.references:
         return kind.references[column]
     found = _field(kind, column)
-    return found.related_model if isinstance(found, ForeignKey) else None  # type: ignore[return-value]
+    return found.related_model if isinstance(found, ForeignKey) else None
 
 
 def _field_changes(
@@ -171,7 +171,7 @@ def _named(value: Any, names: Mapping[Any, str]) -> str:
 def _value(found: Field[Any, Any] | None, value: Any) -> str:
     if value is not None and found is not None:
         if found.choices:
-            return str(dict(found.flatchoices).get(value, value))  # type: ignore[attr-defined]
+            return str(dict(found.flatchoices).get(value, value))
         if isinstance(found, BooleanField):
             return gettext("yes") if value else gettext("no")
         if isinstance(found, DecimalField):

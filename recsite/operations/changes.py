@@ -121,7 +121,7 @@ def _now_in_words(change: Change, kind: Kind, columns: list[str], now: Mapping[s
 
 def _columns(row: Model) -> dict[str, Any]:
     """The row as the triggers see it."""
-    table, key = row._meta.db_table, row._meta.pk.column
+    table, key = row._meta.db_table, str(row._meta.pk.column)
     quoted = connection.ops.quote_name
     with connection.cursor() as cursor:
         cursor.execute(

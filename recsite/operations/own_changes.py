@@ -14,7 +14,10 @@ from recsite.operations.changes import restore_fields
 from recsite.operations.errors import ConflictError, InvalidInputError
 from recsite.operations.models import ApiKey, Change, Setting
 
-GIVEN_OR_TAKEN = {Change.Act.CREATED: gettext_lazy("Given"), Change.Act.DELETED: gettext_lazy("Taken away")}
+GIVEN_OR_TAKEN: Mapping[str, tracked.Words] = {
+    Change.Act.CREATED: gettext_lazy("Given"),
+    Change.Act.DELETED: gettext_lazy("Taken away"),
+}
 EVERY_ACT = (Change.Act.CREATED, Change.Act.CHANGED, Change.Act.DELETED)
 
 

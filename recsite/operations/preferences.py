@@ -63,7 +63,7 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
         own = of(request.user)
         if own.language and settings.LANGUAGE_COOKIE_NAME not in request.COOKIES:
             translation.activate(own.language)
-            request.LANGUAGE_CODE = own.language  # type: ignore[attr-defined]
+            request.LANGUAGE_CODE = own.language
         _note_seen(own)
         with timezone.override(zone_of(request)):
             return get_response(request)

@@ -68,7 +68,7 @@ def _answer(request: HttpRequest, page: str, message: str, query: str = "", undo
 def _part(request: HttpRequest, page: str, query: str) -> HttpResponse:
     """As it is on the page that asked, whose filters are in its address."""
     shown = urlsplit(request.headers.get("HX-Current-URL", "")).query or query
-    request.GET = QueryDict(shown)  # type: ignore[assignment]
+    request.GET = QueryDict(shown)
     return render(request, "pieces/_saved_views.html", saved_views.context(request, page))
 
 

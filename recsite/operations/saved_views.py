@@ -10,6 +10,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext
 
+from recsite.operations.access import staff_of
 from recsite.operations.errors import ConflictError, InvalidInputError, NotFoundError
 from recsite.operations.models import SavedView
 
@@ -23,8 +24,7 @@ PLACES = frozenset({"page", "after"})
 
 def context(request: HttpRequest, page: str) -> dict[str, object]:
     """What `pieces/_saved_views.html` shows on this page, by one query. page: its name in urls.py."""
-    staff_id = request.user.pk
-    views = list(SavedView.objects.of_page(page, staff_id).select_related("owner"))
+    views = list(SavedView.objects.of_page(page, staff_of(request).pk).select_related("owner"))
     present = canonical(request.GET.urlencode())
     return {
         "saved_views": views,
