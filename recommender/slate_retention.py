@@ -18,9 +18,10 @@ KEY = "slates_kept_days"
 
 def kept_days() -> int:
     """As staff set it; otherwise as the environment says. 0: for ever."""
-    value = Setting.objects.filter(pk=KEY).values_list("value", flat=True).first()
-    is_whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    return value if is_whole else settings.SLATE_RETENTION_DAYS
+    value: object = Setting.objects.filter(pk=KEY).values_list("value", flat=True).first()
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    return int(settings.SLATE_RETENTION_DAYS)
 
 
 def delete_old_slates(*, days: int, batch: int) -> int:

@@ -59,6 +59,6 @@ def test_why_an_item_is_not_on_a_list_is_asked_by_keyboard_alone(
     console.keyboard.type(left_out.external_id)
     tab_to(console, console.get_by_role("button", name="Find out"))
     console.keyboard.press("Enter")
-    expect(console.get_by_text("What would have to change")).to_be_visible()
+    expect(console.get_by_role("heading", name="What would have to change")).to_be_visible()
     expect(console.get_by_text("standard deviations would bring it to place")).to_be_visible()
     assert f"item={left_out.external_id}" in console.url
