@@ -113,8 +113,8 @@ def _strategies(before: Recorded, after: Recorded) -> list[Cause]:
             key: gettext("fit %(id)s") % {"id": v["fit"]} if v["fit"] else own for key, v in {"a": a, "b": b}.items()
         }
         found.append(Cause("fit", gettext("The weights were those of %(a)s, then of %(b)s.") % fits))
-    own, other = a.get("sources") or {}, b.get("sources") or {}
-    changed = [source_name(source) for source in own if own[source] != other.get(source, own[source])]
+    digests, others = a.get("sources") or {}, b.get("sources") or {}
+    changed = [source_name(name) for name in digests if digests[name] != others.get(name, digests[name])]
     if changed:
         words = ngettext(
             "%(n)s source is configured differently: %(sources)s.",

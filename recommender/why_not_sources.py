@@ -55,8 +55,8 @@ def source_ranks(computed: Computed, item_id: int) -> tuple[SourceRank, ...]:
     found: dict[str, SourceRank] = {}
 
     def ranked(source: str, place: tuple[int, int] | None, taken: int) -> None:
-        state_of = "ranked" if place else "unknown"
-        found[source] = SourceRank(source, state_of, *(place or (None, 0)), taken=taken)  # type: ignore[arg-type]
+        rank, of = place or (None, 0)
+        found[source] = SourceRank(source, "ranked" if place else "unknown", rank, of, taken)
 
     for source in sources.VOTING:
         if recipe.uses(source):

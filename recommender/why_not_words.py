@@ -20,6 +20,7 @@ from recommender.why_not_sources import SourceRank
 from recsite.operations.templatetags.console import day, number
 
 NAMED = 2
+LEAST = 0.005
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,10 @@ def outscored(behind: float | None, compared: Sequence[object], last: Item | Non
     """compared: parts with `source` and `difference`, what speaks most for the last one first."""
     if behind is None:
         return gettext("Other items fill the list.")
-    most = [source_name(part.source) for part in compared if part.difference > 0.005][:NAMED]  # type: ignore[attr-defined]
+    most = [source_name(part.source) for part in compared if part.difference >= LEAST][:NAMED]  # type: ignore[attr-defined]
     cause = gettext("Outscored: the last one on the list scores %(by)s more.") % {"by": f"{behind:.2f}"}
+    if behind < LEAST:
+        cause = gettext("Outscored, though by less than two decimals show.")
     return f"{cause} " + gettext("Most of it: %(sources)s.") % {"sources": ", ".join(most)} if most else cause
 
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render, resolve_url
 from django.utils.translation import gettext
 
@@ -20,7 +20,7 @@ from recsite.operations import roles
 from recsite.operations.errors import InvalidInputError, NotFoundError
 from recsite.operations.pages import toast, wants_fragment
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -36,7 +36,7 @@ def staff_page(view: View) -> View:
     """
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated:
             if request.headers.get("HX-Request"):
                 return HttpResponse(status=204, headers={"HX-Redirect": resolve_url("login")})
