@@ -123,8 +123,8 @@ def _difference_row(results: Results, found: Difference) -> DifferenceRow:
         ordinary=words.interval_words(found.interval),
         p="<0.001" if found.p < 0.001 else f"{found.p:.3f}",
         a_user=_a_user(found),
-        kind=KINDS[found.verdict],
-        words=_verdict_name(found.verdict),
+        kind="bad" if results.is_mismatched else KINDS[found.verdict],
+        words=gettext("not to be trusted") if results.is_mismatched else _verdict_name(found.verdict),
     )
 
 

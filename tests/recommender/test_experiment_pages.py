@@ -137,6 +137,7 @@ def test_a_wrong_split_is_told_before_everything_else() -> None:
     words = text_of(staff_client().get(f"/experiments/{experiment.pk}/"))
     assert "a has 300 users (250 expected), b has 200 users (250 expected)" in words
     assert "Do not trust this: the users are not split as planned." in words
+    assert "not to be trusted" in words
     assert "Arm b is better" not in words
     assert "Users are not split as planned" in text_of(staff_client().get("/experiments/"))
 
@@ -271,7 +272,7 @@ def test_from_start_to_promotion_and_back() -> None:
     address = f"/experiments/{Experiment.objects.get().pk}"
     started = client.post(f"{address}/start/", headers=HTMX)
     assert toast_of(started)["message"] == "“prices” runs."
-    assert "The experiment" in text_of(client.get("/strategies/default/"))
+    assert "An experiment runs: prices" in text_of(client.get("/strategies/default/"))
     stopped = toast_of(client.post(f"{address}/stop/", {"note": "wait"}, headers=HTMX))
     assert client.post(stopped["undo"]["url"], headers=HTMX).status_code == 200
     assert Experiment.objects.get().is_running

@@ -63,7 +63,8 @@ def test_the_list_with_its_parts_and_reasons(api, shop):
     response = api.get("/api/v1/users/u/0/recommendations/?n=3")
     assert response.status_code == 200
     answer = response.json()
-    assert set(answer) == {"user", "is_known_user", "notice", "strategy", "slate", "n", "took_ms", "items"}
+    of_the_list = {"user", "is_known_user", "notice", "strategy", "experiment", "arm", "slate", "n", "took_ms", "items"}
+    assert set(answer) == of_the_list
     assert (answer["user"], answer["is_known_user"], answer["n"], answer["strategy"]) == ("u/0", True, 3, "default v1")
     first = answer["items"][0]
     assert set(first) == {"position", "item", "score", "parts", "why"}
