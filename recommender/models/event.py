@@ -192,8 +192,9 @@ class EventQuerySet(models.QuerySet["Event"]):
         settles = Q(type=Event.Type.HIDE)
         if window_days:
             settles |= Q(type=Event.Type.PURCHASE, occurred_at__gt=as_of - timedelta(days=window_days))
-        settled = self.filter(settles, user_id=user_id)
-        reads_the_same = Item.objects.filter(text_hash__in=settled.values("item__text_hash"))
+        # Each item once before their texts are looked up: a user may have a hundred thousand events.
+        settled = self.filter(settles, user_id=user_id).order_by().values("item_id").distinct()
+        reads_the_same = Item.objects.filter(text_hash__in=Item.objects.filter(pk__in=settled).values("text_hash"))
         return list(reads_the_same.order_by("pk").values_list("pk", flat=True))
 
     def of_items_between(
