@@ -39,6 +39,7 @@ PLACES = {
     "strategies": "strategies",
     "strategy": "strategies",
     "strategy-edit": "strategies",
+    **dict.fromkeys(("rules", "rule", "rule-new", "rule-edit", "golden-users", "golden-new", "golden-edit"), "rules"),
     "evaluations": "evaluation",
     "evaluation": "evaluation",
     "evaluation-compare": "evaluation",

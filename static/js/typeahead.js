@@ -30,7 +30,8 @@
   }
   function pick(one, option) {
     if (one.box.dataset.typeahead === "one") { one.picked.replaceChildren(); }
-    if (one.picked.querySelector('input[name=chosen][value="' + CSS.escape(option.dataset.value) + '"]')) { return; }
+    var name = one.box.dataset.name || "chosen";
+    if (one.picked.querySelector('input[name=' + name + '][value="' + CSS.escape(option.dataset.value) + '"]')) { return; }
     var row = document.createElement("li");
     row.className = "filter-chip";
     var words = document.createElement("span");
@@ -41,7 +42,9 @@
     remove.dataset.unpick = "";
     remove.textContent = "✕";
     remove.setAttribute("aria-label", one.box.dataset.wordRemove);
-    row.append(hidden("chosen", option.dataset.value), hidden("chosen_path", option.dataset.path), words, remove);
+    row.append(hidden(name, option.dataset.value));
+    if (name === "chosen") { row.append(hidden("chosen_path", option.dataset.path)); }
+    row.append(words, remove);
     one.picked.append(row);
   }
   function choose(one, option) {
