@@ -144,7 +144,7 @@ def _restored(text: str) -> dict[str, object]:
         raise TypeError("no object")
     kinds: dict[str, type] = {"scope": dict, "least": int, "n": int, "is_active": bool}
     for name in golden_expectations.COLUMNS:
-        if not isinstance(values[name] if name in values else None, kinds.get(name, str)):
+        if not isinstance(values.get(name), kinds.get(name, str)):
             raise TypeError(name)
     return {name: values[name] for name in golden_expectations.COLUMNS}
 
