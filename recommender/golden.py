@@ -12,7 +12,6 @@ from django.utils.translation import gettext, ngettext
 
 from catalog.models import Label
 from recommender import rules as list_rules
-from recommender import tasks
 from recommender.models import GoldenExpectation, Rule, Strategy
 from recommender.rule_words import Names, items_in_words
 from recommender.scopes import ItemFacts, Scope, holds, scope_from
@@ -141,7 +140,7 @@ def request_check(*, staff: User | None = None) -> Job | None:
     if Job.objects.active().filter(kind="check_golden_users").exists():
         return None
     job = jobs.create("check_golden_users", "Check golden users", started_by=staff)
-    tasks.check_golden_users_job.delay(job.pk)
+    jobs.ring(job)
     return job
 
 

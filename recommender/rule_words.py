@@ -44,6 +44,10 @@ class State:
     words: str
 
     @property
+    def name(self) -> str:
+        return str(STATES[self.key][0])
+
+    @property
     def icon(self) -> str:
         return STATES[self.key][1]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
@@ -16,7 +14,7 @@ from recommender import rule_versions
 from recommender.golden import GoldenBrokenError
 from recommender.models import EndUser, Experiment, Rule
 from recommender.rule_conflicts import conflicts
-from recommender.rule_content import BOOST, BURY, CAP, PIN, RuleContent, content_of
+from recommender.rule_content import BOOST, PIN, InvalidRuleError, RuleContent, checked, content_of
 from recommender.rule_form import RuleForm, form_from, form_of
 from recommender.rule_overview import matching
 from recommender.rule_preview import golden_outlook, preview
@@ -218,29 +216,28 @@ def _context(request: HttpRequest, draft: Rule | None, form: RuleForm, *, is_gon
 
 
 def _check_context(form: RuleForm, draft: Rule | None) -> dict[str, object]:
+    """`problems` says by field what cannot work yet; of a form that was only opened nothing else complains."""
     content = form.content
     if content is None:
-        return {"form": form, "says": None}
+        return {"says": None, "problems": form.errors}
+    try:
+        content = checked(content)
+    except InvalidRuleError as refused:
+        return {"says": None, "problems": refused.errors}
     names = names_of([content.scope], [content.audience])
-    says = [
+    says = (
         does(content, names),
         for_whom(content.audience, names),
         where(content.placement),
         when(content.starts_at, content.ends_at),
-    ]
-    return {
-        "form": form,
-        "says": says,
-        "matching": matching(content.scope),
-        "conflicts": conflicts(_as_rule(form, draft)),
-    }
+    )
+    against = conflicts(_as_rule(form, draft))
+    return {"says": says, "matching": matching(content.scope), "conflicts": against}
 
 
 def _as_rule(form: RuleForm, draft: Rule | None) -> Rule:
     """What the form says, not stored."""
     content = form.content or RuleContent()
-    if content.action not in (BOOST, BURY, CAP, PIN):
-        content = replace(content, position=None)
     version = draft.version if draft else 1
     return content.as_rule(form.name or gettext("New rule"), pk=draft.pk if draft else None, version=version)
 
