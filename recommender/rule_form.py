@@ -47,6 +47,11 @@ class RuleForm:
         return self.texts.get("name", "")
 
     @property
+    def items_error(self) -> str:
+        """A template takes `errors.items` for the method where no error has that name."""
+        return self.errors.get("items", "")
+
+    @property
     def histories(self) -> list[str]:
         return [each.value for each in self.picked.get("histories", ())]
 

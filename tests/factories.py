@@ -17,7 +17,18 @@ from numpy.typing import NDArray
 
 from catalog.embedding import item_text, text_hash
 from catalog.models import Item, ItemEmbedding, ItemLabel, Label, LabelEmbedding, LabelRequest, Taxonomy
-from recommender.models import EndUser, Evaluation, Event, InterestLabel, InterestVector, Slate, SlateItem, Strategy
+from recommender.models import (
+    EndUser,
+    Evaluation,
+    Event,
+    GoldenExpectation,
+    InterestLabel,
+    InterestVector,
+    Rule,
+    Slate,
+    SlateItem,
+    Strategy,
+)
 from recsite.operations.models import ApiKey, Job
 
 PASSWORD = "correct horse battery staple"
@@ -232,6 +243,27 @@ class StrategyFactory(factory.django.DjangoModelFactory):
         model = Strategy
 
     name = factory.Sequence(lambda n: f"strategy-{n}")
+
+
+class RuleFactory(factory.django.DjangoModelFactory):
+    """Published and running; `state="draft"` or "retired" has the times that go with it."""
+
+    class Meta:
+        model = Rule
+
+    name = factory.Sequence(lambda n: f"rule-{n}")
+    action = "exclude"
+    state = "published"
+    published_at = factory.LazyAttribute(lambda rule: None if rule.state == "draft" else timezone.now())
+    retired_at = factory.LazyAttribute(lambda rule: timezone.now() if rule.state == "retired" else None)
+
+
+class GoldenExpectationFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = GoldenExpectation
+
+    user_external_id = factory.Sequence(lambda n: f"golden-{n}")
+    kind = "never"
 
 
 class EvaluationFactory(factory.django.DjangoModelFactory):
