@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from catalog.models import Item, Label
@@ -16,6 +19,9 @@ from recommender.algorithms.weights import bucket_of
 from recommender.candidates import Pool, UserState
 from recommender.models import ItemStatistics, Rule
 from recommender.scopes import Audience, ItemFacts, Scope, audience_from, holds, scope_from
+from recsite.operations.errors import InvalidInputError
+
+log = structlog.get_logger(__name__)
 
 PROPOSED_A_RULE = 50  # candidates that a pin or a boost brings along
 BROUGHT_BY = (Rule.Action.PIN, Rule.Action.BOOST)
@@ -42,20 +48,45 @@ class RulesInForce:
 
 
 def read(rules: Sequence[Rule], *, also: Scope | None = None) -> RulesInForce:
-    """Rules as lists use them: one query where any names a label. also: a scope whose labels are wanted, too."""
-    found = tuple(RuleInForce(rule, scope_from(rule.scope), audience_from(rule.audience)) for rule in rules)
+    """Rules as lists use them: one query where any names a label. also: a scope whose labels are wanted, too.
+
+    One that cannot be read any more holds nobody's list up: it is left out and logged.
+    """
+    found = tuple(one for rule in by_priority(rules) if (one := _read(rule)) is not None)
     roots = {label for each in found for label in (*each.scope.labels, *each.audience.interests)}
     roots.update(also.labels if also else ())
     return RulesInForce(found, Label.objects.all().branches(sorted(roots)) if roots else {})
 
 
+def _read(rule: Rule) -> RuleInForce | None:
+    try:
+        return RuleInForce(rule, scope_from(rule.scope), audience_from(rule.audience))
+    except InvalidInputError as error:
+        log.warning("rule_unreadable", rule=rule.pk, why=error.message)
+        return None
+
+
+def by_priority(rules: Iterable[Rule]) -> list[Rule]:
+    """As lists obey them: the first wins where two contradict."""
+    return sorted(rules, key=lambda rule: (-rule.priority, rule.name, -rule.version, rule.pk or 0))
+
+
+def as_published(draft: Rule, *, at: datetime) -> list[Rule]:
+    """Rules of all placements that would hold at this moment, were the draft published instead of its older version."""
+    return by_priority([*Rule.objects.holding(at).exclude(name=draft.name), draft])
+
+
+def at_placement(rules: Iterable[Rule], placement: str) -> list[Rule]:
+    return [rule for rule in rules if rule.placement in ("", placement)]
+
+
 def for_user(rules: RulesInForce, user_external_id: str, state: UserState, *, arm: str) -> RulesInForce:
     """Those whose audience the user belongs to. arm: "experiment/arm" of this list, or ''."""
-    kept = [each for each in rules.rules if _reaches(each.audience, user_external_id, state, arm, rules.branches())]
+    kept = [each for each in rules.rules if reaches(each.audience, user_external_id, state, arm, rules.branches())]
     return RulesInForce(tuple(kept), rules.within)
 
 
-def _reaches(
+def reaches(
     audience: Audience, user_external_id: str, state: UserState, arm: str, within: Mapping[int, frozenset[int]]
 ) -> bool:
     attributes = state.user.attributes if state.user else {}
@@ -64,9 +95,14 @@ def _reaches(
         (not audience.users or user_external_id in audience.users)
         and (not audience.histories or bucket_of(state.past.length) in audience.histories)
         and (not audience.interests or any(interested & within.get(root, {root}) for root in audience.interests))
-        and all(str(attributes.get(name, "")) == value for name, value in audience.attributes.items())
+        and all(_as_text(attributes.get(name, "")) == value for name, value in audience.attributes.items())
         and (not audience.arm or audience.arm == arm)
     )
+
+
+def _as_text(value: object) -> str:
+    """As PostgreSQL writes a value of a JSON object as text."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def brought(rules: RulesInForce, *, filtered: Scope | None, k: int) -> list[int]:

@@ -1,10 +1,10 @@
-"""What a draft would change: users' lists by the live version and by the draft, side by side. Nothing is stored."""
+"""What a draft would change: users' lists before and after, side by side. Nothing is stored."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from catalog.models import Item
@@ -69,6 +69,18 @@ class Preview:
         return sum(not each.is_same for each in self.lists)
 
     @property
+    def gained(self) -> int:
+        return sum(each.gained for each in self.lists)
+
+    @property
+    def lost(self) -> int:
+        return sum(each.lost for each in self.lists)
+
+    @property
+    def moved(self) -> int:
+        return sum(each.moved for each in self.lists)
+
+    @property
     def done(self) -> int:
         return self.start + len(self.lists)
 
@@ -93,13 +105,28 @@ def preview(
     budget_s: float = BUDGET_S,
 ) -> Preview:
     """Compare users of the sample from `start` on until the time is up; one at least, so that asking again ends."""
+    return compare_users(
+        sample_users(),
+        lambda user: recommend(user, n=n, strategy=live, record=False).items,
+        lambda user: recommend(user, n=n, strategy=draft, record=False).items,
+        start=start,
+        budget_s=budget_s,
+    )
+
+
+def compare_users(
+    users: Sequence[str],
+    before: Callable[[str], Sequence[RankedItem]],
+    after: Callable[[str], Sequence[RankedItem]],
+    *,
+    start: int,
+    budget_s: float,
+) -> Preview:
+    """Both lists of each user from `start` on until the time is up; one at least, so that asking again ends."""
     began = time.monotonic()
-    users = sample_users()
     compared = []
     for user in users[start:]:
-        before = recommend(user, n=n, strategy=live, record=False).items
-        after = recommend(user, n=n, strategy=draft, record=False).items
-        compared.append(compare(user, before, after))
+        compared.append(compare(user, before(user), after(user)))
         if time.monotonic() - began >= budget_s:
             break
     done = start + len(compared)

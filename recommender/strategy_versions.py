@@ -17,7 +17,8 @@ from django.db.models import Max, ProtectedError
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from recommender.models import Strategy
+from recommender import golden
+from recommender.models import Rule, Strategy
 from recommender.strategies import live_strategy, recipe_from
 from recsite.operations.errors import ConflictError, InvalidInputError, NotFoundError
 
@@ -104,7 +105,8 @@ def publish(draft_id: int, *, staff: User, expected: str) -> Strategy:
 def make_live(strategy_id: int, *, staff: User, instead_of: int) -> Strategy:
     """Let a published version serve requests that name none, instead of the one that was seen to be live.
 
-    Raises ConflictError where another one went live meanwhile, or where it is a draft.
+    Raises ConflictError where another one went live meanwhile, where it is a draft, or where golden users would not get
+    what they must any more.
     """
     Strategy.objects.lock_changes()
     strategy = _version(strategy_id)
@@ -117,6 +119,8 @@ def make_live(strategy_id: int, *, staff: User, instead_of: int) -> Strategy:
             % {"strategy": live}
         )
     recipe_from(strategy.recipe)
+    Rule.objects.lock_changes()  # what is checked here must not change before it is live
+    golden.refuse_broken(strategy=strategy)
     Strategy.objects.filter(is_live=True).update(is_live=False)
     strategy.is_live = True
     strategy.save(update_fields=["is_live"])

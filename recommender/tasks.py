@@ -95,6 +95,23 @@ def measure_experiment(job_id: int) -> None:
             experiment_figures.run(progress)
 
 
+@shared_task(name="recommender.tasks.check_golden_users_job")
+def check_golden_users_job(job_id: int) -> None:
+    from recommender import golden
+
+    with jobs.running(job_id) as progress:
+        if progress is not None:
+            golden.run(progress)
+
+
+@shared_task(name="recommender.tasks.check_golden_users")
+def check_golden_users() -> None:
+    """Beat rings this every night."""
+    from recommender import golden
+
+    golden.check_nightly()
+
+
 @shared_task(name="recommender.tasks.load_demo")
 def load_demo(job_id: int) -> None:
     from recommender.demo import loading

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from recommender.api import evaluations, events, experiments, recommendations, strategies, why_not
+from recommender.api import evaluations, events, experiments, recommendations, rules, strategies, why_not
 from recommender.api import users as users_api
 from recommender.views import (
     audit,
     data_quality,
     evaluation,
     experiment_editor,
+    golden_users,
     home,
     interest_encoder,
     interest_map,
     item_parts,
     label_parts,
+    rule_editor,
     strategy_editor,
     user_list,
     user_parts,
@@ -23,6 +25,7 @@ from recommender.views import (
     users,
 )
 from recommender.views import experiments as experiments_views
+from recommender.views import rules as rules_views
 from recommender.views import strategies as strategies_views
 from recommender.views import why_not as why_not_views
 
@@ -32,6 +35,8 @@ api_urlpatterns: list[URLPattern] = [
     path("events/", events.EventList.as_view(), name="api-events"),
     path("experiments/", experiments.ExperimentList.as_view(), name="api-experiments"),
     path("experiments/<int:pk>/", experiments.ExperimentDetail.as_view(), name="api-experiment"),
+    path("rules/", rules.RuleList.as_view(), name="api-rules"),
+    path("rules/<path:name>/", rules.RuleDetail.as_view(), name="api-rule"),
     path("strategies/", strategies.StrategyList.as_view(), name="api-strategies"),
     path("strategies/<path:name>/", strategies.StrategyDetail.as_view(), name="api-strategy"),
     path("users/", users_api.UserList.as_view(), name="api-users"),
@@ -109,6 +114,26 @@ urlpatterns: list[URLPattern] = [
     path("experiments/<int:pk>/unpromote/", experiments_views.experiment_unpromote, name="experiment-unpromote"),
     path("experiments/<int:pk>/measure/", experiments_views.experiment_measure, name="experiment-measure"),
     path("experiments/<int:pk>/delete/", experiments_views.experiment_delete, name="experiment-delete"),
+    # Whatever else follows /rules/ is a name, which `new` and `golden` therefore cannot be.
+    path("rules/", rules_views.rules, name="rules"),
+    path("rules/new/", rule_editor.rule_new, name="rule-new"),
+    path("rules/golden/", golden_users.golden_users, name="golden-users"),
+    path("rules/<path:name>/", rules_views.rule, name="rule"),
+    path("rule-versions/<int:pk>/edit/", rule_editor.rule_edit, name="rule-edit"),
+    path("rule-versions/<int:pk>/draft/", rules_views.rule_draft, name="rule-draft"),
+    path("rule-versions/<int:pk>/discard/", rules_views.rule_discard, name="rule-discard"),
+    path("rule-versions/<int:pk>/move/", rules_views.rule_move, name="rule-move"),
+    path("rule-versions/<int:pk>/act/<slug:act>/", rules_views.rule_act, name="rule-act"),
+    path("rule-parts/check/", rule_editor.rule_check, name="rule-check"),
+    path("rule-parts/preview/", rule_editor.rule_preview, name="rule-preview"),
+    path("rule-parts/choices/", rule_editor.rule_choices, name="rule-choices"),
+    path("golden-users/new/", golden_users.golden_edit, name="golden-new"),
+    path("golden-users/check/", golden_users.golden_check, name="golden-check"),
+    path("golden-users/preview/", golden_users.golden_preview, name="golden-preview"),
+    path("golden-users/restore/", golden_users.golden_restore, name="golden-restore"),
+    path("golden-users/<int:pk>/edit/", golden_users.golden_edit, name="golden-edit"),
+    path("golden-users/<int:pk>/act/<slug:act>/", golden_users.golden_act, name="golden-act"),
+    path("items/<int:pk>/rules/", rules_views.item_rules, name="item-rules"),
     path("items/<int:pk>/next/", item_parts.item_next, name="item-next"),
     path("items/<int:pk>/audience/", item_parts.item_audience, name="item-audience"),
     path("items/<int:pk>/activity/", item_parts.item_activity, name="item-activity"),

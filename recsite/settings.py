@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from celery.schedules import crontab
 from csp.constants import NONCE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
@@ -229,6 +230,10 @@ CELERY_BEAT_SCHEDULE = {
         for name in ("catalog.tasks.sweep", "recommender.tasks.sweep")
     },
     "recommender.tasks.refresh_statistics": {"task": "recommender.tasks.refresh_statistics", "schedule": 3600.0},
+    "recommender.tasks.check_golden_users": {
+        "task": "recommender.tasks.check_golden_users",
+        "schedule": crontab(hour=3, minute=10),
+    },
     "recommender.tasks.learn_interests": {"task": "recommender.tasks.learn_interests", "schedule": 21_600.0},
 }
 CELERY_TIMEZONE = "UTC"

@@ -22,8 +22,10 @@ from recommender.models import (
     Evaluation,
     Event,
     Experiment,
+    GoldenExpectation,
     InterestLabel,
     InterestVector,
+    Rule,
     Slate,
     SlateItem,
     Strategy,
@@ -242,6 +244,27 @@ class StrategyFactory(factory.django.DjangoModelFactory):
         model = Strategy
 
     name = factory.Sequence(lambda n: f"strategy-{n}")
+
+
+class RuleFactory(factory.django.DjangoModelFactory):
+    """Published and running; `state="draft"` or "retired" has the times that go with it."""
+
+    class Meta:
+        model = Rule
+
+    name = factory.Sequence(lambda n: f"rule-{n}")
+    action = "exclude"
+    state = "published"
+    published_at = factory.LazyAttribute(lambda rule: None if rule.state == "draft" else timezone.now())
+    retired_at = factory.LazyAttribute(lambda rule: timezone.now() if rule.state == "retired" else None)
+
+
+class GoldenExpectationFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = GoldenExpectation
+
+    user_external_id = factory.Sequence(lambda n: f"golden-{n}")
+    kind = "never"
 
 
 class EvaluationFactory(factory.django.DjangoModelFactory):

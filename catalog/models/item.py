@@ -117,6 +117,10 @@ class ItemQuerySet(models.QuerySet["Item"]):
         counted = self.order_by().exclude(brand="").values_list("brand").annotate(items=Count("pk"))
         return list(counted.order_by("-items", "brand")[:n])
 
+    def brands_like(self, text: str, n: int) -> list[tuple[str, int]]:
+        """The n brands that hold this text with most items, each with its count."""
+        return self.filter(brand__icontains=text).top_brands(n)
+
     def count_by_state(self) -> dict[str, int]:
         """How many are in_stock, sold_out, shown, hidden."""
         return self.order_by().aggregate(

@@ -151,6 +151,11 @@ class EventQuerySet(models.QuerySet["Event"]):
         newest = self.telling().filter(user_id=user_id).newest_first()
         return list(newest.values_list("item_id", "type", "value", "occurred_at")[:limit])
 
+    def visits_of(self, user_ids: Sequence[int]) -> dict[int, int]:
+        """How many different moments each of these users has telling events at; who has none is left out."""
+        counted = self.telling().filter(user_id__in=list(user_ids)).order_by().values_list("user_id")
+        return dict(counted.annotate(visits=Count("occurred_at", distinct=True)))
+
     def behind(self, user: EndUser) -> int:
         """How many of the user's events the interest vectors do not know yet."""
         return self.filter(user=user, id__gt=user.interests_event_id or 0).count()

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import connection, models
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 from django.utils.translation import gettext_lazy
 
 RULES_LOCK = 4_203
@@ -18,9 +18,13 @@ class RuleQuerySet(models.QuerySet["Rule"]):
 
         For a moment of the past: those that held then.
         """
+        return self.holding(at).for_placement(placement).by_priority()
+
+    def holding(self, at: datetime) -> RuleQuerySet:
+        """Published rules of any placement that hold at this moment."""
         published = self.filter(published_at__lte=at).filter(Q(retired_at__isnull=True) | Q(retired_at__gt=at))
         begun = published.filter(Q(starts_at__isnull=True) | Q(starts_at__lte=at))
-        return begun.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=at)).for_placement(placement).by_priority()
+        return begun.filter(Q(ends_at__isnull=True) | Q(ends_at__gt=at))
 
     def for_placement(self, placement: str) -> RuleQuerySet:
         return self.filter(placement__in=["", placement])
@@ -31,6 +35,20 @@ class RuleQuerySet(models.QuerySet["Rule"]):
     def published(self) -> RuleQuerySet:
         """Published and not retired, whether begun, running or over."""
         return self.filter(state=Rule.State.PUBLISHED)
+
+    def not_over(self, now: datetime) -> RuleQuerySet:
+        """Published, and running or still to begin."""
+        return self.published().filter(Q(ends_at__isnull=True) | Q(ends_at__gt=now))
+
+    def shown_versions(self) -> RuleQuerySet:
+        """One row a name: what is published, else its draft, else the newest that was stopped; by name."""
+        rank = Case(
+            When(state=Rule.State.PUBLISHED, then=0),
+            When(state=Rule.State.DRAFT, then=1),
+            default=2,
+            output_field=models.IntegerField(),
+        )
+        return self.order_by("name", rank, "-version").distinct("name")
 
     def newest_versions(self) -> RuleQuerySet:
         """One row a name: its newest version; by name."""

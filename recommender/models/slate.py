@@ -16,6 +16,27 @@ from recommender.models.experiment import Experiment
 from recommender.models.strategy import Strategy
 from recommender.models.user import EndUser
 
+SLATES_LOOKED_AT = 20_000
+ITEMS_LOOKED_AT = 2_000
+NEWEST_SQL = """
+    WITH newest AS (
+        SELECT id, served_at, coalesce(details -> 'rules', '[]') AS rules FROM recommender_slate
+        WHERE served_at >= %(since)s ORDER BY served_at DESC LIMIT %(limit)s
+    )
+"""
+IN_FORCE_SQL = f"""
+    {NEWEST_SQL}
+    SELECT rule ->> 'name', count(*) FROM newest, jsonb_array_elements(rules) rule GROUP BY 1 ORDER BY 1
+"""  # noqa: S608  (NEWEST_SQL is a constant)
+TOUCHED_SQL = f"""
+    {NEWEST_SQL}, holding AS (SELECT id, served_at FROM newest WHERE rules @> %(rule)s::jsonb),
+    few AS (SELECT id FROM holding ORDER BY served_at DESC, id DESC LIMIT %(few)s)
+    SELECT (SELECT count(*) FROM holding),
+        (SELECT count(*) FROM few WHERE EXISTS (
+            SELECT FROM recommender_slateitem i WHERE i.slate_id = few.id AND i.rules @> %(rule)s::jsonb)),
+        (SELECT count(*) FROM few)
+"""  # noqa: S608  (NEWEST_SQL is a constant)
+
 
 class Median(Aggregate):
     template = "percentile_cont(0.5) WITHIN GROUP (ORDER BY %(expressions)s)"
@@ -96,6 +117,26 @@ class SlateQuerySet(models.QuerySet["Slate"]):
         since = timezone.now() - timedelta(days=days)
         by_day = self.filter(served_at__gte=since).order_by().annotate(day=TruncDate("served_at", tzinfo=UTC))
         return list(by_day.values_list("day").annotate(slates=Count("pk"), median=Median("took_ms")).order_by("day"))
+
+    def in_force_since(self, since: datetime) -> dict[str, int]:
+        """How many lists each rule was in force for, by its name; of the newest `SLATES_LOOKED_AT` since then."""
+        with connection.cursor() as cursor:
+            cursor.execute(IN_FORCE_SQL, {"since": since, "limit": SLATES_LOOKED_AT})
+            return dict(cursor.fetchall())
+
+    def touched_by(self, rule: str, since: datetime) -> tuple[int, int, int]:
+        """(lists the rule of this name was in force for, of the newest `SLATES_LOOKED_AT` since then; how many of the
+        newest `ITEMS_LOOKED_AT` of these have an item that it moved or pinned; how many those are)."""
+        values = {
+            "since": since,
+            "limit": SLATES_LOOKED_AT,
+            "few": ITEMS_LOOKED_AT,
+            "rule": json.dumps([{"name": rule}]),
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(TOUCHED_SQL, values)
+            in_force, touched, looked_at = cursor.fetchone()
+            return in_force, touched, looked_at
 
 
 class Slate(models.Model):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from django.apps import apps
 from django.db import connection, models
 from django.db.models import Count, F, OuterRef, Prefetch, Q, Subquery
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce
+
+from recommender.scopes import Audience
 
 INTERESTS_LOCK = 4_201
 
@@ -23,6 +26,21 @@ class EndUserQuerySet(models.QuerySet["EndUser"]):
     def search(self, text: str) -> EndUserQuerySet:
         """Users whose external id contains `text`."""
         return self.filter(external_id__icontains=text)
+
+    def in_audience(self, audience: Audience, within: Mapping[int, frozenset[int]]) -> EndUserQuerySet:
+        """Users as a rule names them, by id, attributes and interests; lengths of history and arms are not asked here.
+
+        within: label id -> itself and the ids of all below it.
+        """
+        found = self.filter(external_id__in=audience.users) if audience.users else self
+        for place, (name, value) in enumerate(audience.attributes.items()):
+            asked = f"attribute_{place}"
+            found = found.annotate(**{asked: KeyTextTransform(name, "attributes")}).filter(**{asked: value})
+        if audience.interests:
+            branch = sorted(set().union(*(within.get(root, {root}) for root in audience.interests)))
+            interested = apps.get_model("recommender", "InterestLabel").objects.filter(label_id__in=branch)
+            found = found.filter(pk__in=interested.values("user_id"))
+        return found
 
     def most_recent_first(self) -> EndUserQuerySet:
         return self.order_by(F("last_event_at").desc(nulls_last=True), "-id")

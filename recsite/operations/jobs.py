@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 TASKS = {
     "accept_labels": "catalog.tasks.accept_labels",
     "build_interest_map": "recommender.tasks.build_interest_map",
+    "check_golden_users": "recommender.tasks.check_golden_users_job",
     "describe_labels": "catalog.tasks.describe_labels",
     "evaluate": "recommender.tasks.evaluate",
     "export_slates": "recommender.tasks.export_slates",
