@@ -13,6 +13,7 @@ from django.contrib.postgres.search import SearchQuery, SearchVector, SearchVect
 from django.core.validators import MinValueValidator
 from django.db import connection, models, transaction
 from django.db.models import Avg, Count, F, Func, GeneratedField, Q
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Upper
 from numpy.typing import NDArray
 from pgvector.django import CosineDistance, HalfVectorField, HnswIndex
@@ -97,6 +98,10 @@ class ItemQuerySet(models.QuerySet["Item"]):
         """With the labels that a tile shows, in one more query; `tile_labels` on each item."""
         labels = apps.get_model("catalog", "ItemLabel").objects.effective().with_names()
         return self.prefetch_related(models.Prefetch("labels", queryset=labels, to_attr="tile_labels"))
+
+    def numbered(self, ids: Iterable[int]) -> ItemQuerySet:
+        """Those with these ids, however many: they travel as one array."""
+        return self.filter(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [list(ids)]))
 
     def newest_first(self) -> ItemQuerySet:
         return self.order_by("-created_at", "-id")
