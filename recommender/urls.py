@@ -10,6 +10,7 @@ from recommender.views import (
     data_quality,
     evaluation,
     home,
+    insights,
     interest_encoder,
     item_parts,
     label_parts,
@@ -40,6 +41,8 @@ api_urlpatterns: list[URLPattern] = [
 urlpatterns: list[URLPattern] = [
     path("", home.home, name="home"),
     path("events-chart/", home.events_chart, name="events-chart"),
+    path("insights/", insights.insights, name="insights"),
+    path("insights/<slug:key>.<slug:form>", insights.insights_file, name="insights-file"),
     path("search/", home.search, name="search"),
     path("search/items/", home.item_options, name="item-options"),
     path("users/", users.users, name="users"),

@@ -9,9 +9,9 @@ from django.http import HttpRequest
 
 from catalog import labelling
 from catalog.labelling import ModelStatus
-from catalog.models import ItemLabel
-from recommender.attention import review_address
+from recommender.attention import count_waiting_for_review, review_address
 from recommender.models import Event
+from recsite.operations.date_range import carried
 from recsite.operations.models import Job
 from recsite.operations.pages import wants_fragment
 
@@ -25,10 +25,12 @@ class Frame:
     data_as_of: datetime | None
     model_status: ModelStatus
     place: str
+    range_query: str
 
 
 PLACES = {
     "home": "home",
+    "insights": "insights",
     "catalog": "catalog",
     "item": "catalog",
     "taxonomies": "catalog",
@@ -60,12 +62,13 @@ def frame(request: HttpRequest) -> dict[str, object]:
     newest = Event.objects.all().newest_time()
     return {
         "frame": Frame(
-            waiting_for_review=ItemLabel.objects.awaiting_review().count(),
+            waiting_for_review=count_waiting_for_review(),
             review_address=review_address(),
             active_jobs=tuple(Job.objects.active().newest_first()[:5]),
             failed_jobs=Job.objects.failed().count(),
             data_as_of=newest,
             model_status=labelling.model_status(),
             place=PLACES.get(match.url_name or "", "") if match else "",
+            range_query=carried(request.GET),
         )
     }

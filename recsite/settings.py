@@ -226,6 +226,7 @@ CELERY_BEAT_SCHEDULE = {
         for name in ("catalog.tasks.sweep", "recommender.tasks.sweep")
     },
     "recommender.tasks.refresh_statistics": {"task": "recommender.tasks.refresh_statistics", "schedule": 3600.0},
+    "recommender.tasks.refresh_figures": {"task": "recommender.tasks.refresh_figures", "schedule": 600.0},
     "recommender.tasks.learn_interests": {"task": "recommender.tasks.learn_interests", "schedule": 21_600.0},
 }
 CELERY_TIMEZONE = "UTC"

@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 # The task that runs a kind of job, by name: this app knows no other. A kind not named here is run by a command.
 TASKS = {
     "accept_labels": "catalog.tasks.accept_labels",
+    "count_figures": "recommender.tasks.count_figures",
     "describe_labels": "catalog.tasks.describe_labels",
     "evaluate": "recommender.tasks.evaluate",
     "fit_ranker": "recommender.tasks.fit_ranker",
