@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import overload
 from urllib.parse import urlencode
 
 from django.db.models import F, Max, OuterRef, QuerySet, Subquery
@@ -16,6 +17,8 @@ from catalog.models.item import ItemQuerySet
 
 BRANDS_SHOWN = 12
 LABELS_SHOWN = 60
+# Up to so many matches are looked up once, and page, counts and facets are read from their ids.
+MATCHES_READ = 100_000
 SORTS: Mapping[str, object] = {
     "title": gettext_lazy("Title, A to Z"),
     "price": gettext_lazy("Price, low to high"),
@@ -108,6 +111,45 @@ def loosened(browse: Browse) -> Browse:
     return replace(browse, is_loose=Item.objects.search_loosely(browse.q).exists())
 
 
+class ItemsInOrder(Sequence[Item]):
+    """Items by their ids, read when a part is asked for, with what their tiles show."""
+
+    def __init__(self, ids: list[int]) -> None:
+        self.ids = ids
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, place: int) -> Item: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[Item]: ...
+
+    def __getitem__(self, place: int | slice) -> Item | list[Item]:
+        if isinstance(place, int):
+            return self[place : place + 1][0]
+        wanted = self.ids[place]
+        found = {item.pk: item for item in Item.objects.filter(pk__in=wanted).for_tiles()}
+        return [found[pk] for pk in wanted if pk in found]
+
+
+def matches(browse: Browse) -> ItemsInOrder | None:
+    """The items asked for, looked up once; None where they are all, or more than MATCHES_READ."""
+    if not browse.is_narrowed:
+        return ItemsInOrder(_unsure_first()) if browse.sort == "unsure" else None
+    ids = list(items_for(browse).values_list("pk", flat=True)[: MATCHES_READ + 1])
+    return ItemsInOrder(ids) if len(ids) <= MATCHES_READ else None
+
+
+def _unsure_first() -> list[int]:
+    """Every item's id: first those with a label that waits, the least sure first; then the rest."""
+    waiting = ItemLabel.objects.awaiting_review().order_by().values_list("item_id")
+    surest = dict(waiting.annotate(surest=Max("confidence")).values_list("item_id", "surest"))
+    rest = Item.objects.order_by("pk").values_list("pk", flat=True)
+    return [*sorted(surest, key=lambda pk: (surest[pk], pk)), *(pk for pk in rest if pk not in surest)]
+
+
 def items_for(browse: Browse, chosen: Mapping[int, list[int]] | None = None) -> ItemQuerySet:
     """The items asked for, in order, ties by id. `chosen`: label ids by taxonomy, where already looked up."""
     items = Item.objects.newest_first()
@@ -153,18 +195,22 @@ def _by_taxonomy(label_ids: tuple[int, ...]) -> dict[int, list[int]]:
     return dict(chosen)
 
 
-def facets_for(browse: Browse) -> tuple[Facet, ...]:
-    """What the view can be narrowed by. Counts say what choosing an option would give, its own facet set aside."""
+def facets_for(browse: Browse, found: ItemsInOrder | None = None) -> tuple[Facet, ...]:
+    """What the view can be narrowed by. Counts say what choosing an option would give, its own facet set aside.
+
+    found: the items of this view, where they were looked up already.
+    """
     chosen = _by_taxonomy(browse.labels)
-    matching = items_for(browse, chosen)
-    shared = _count_by_label(matching)
+    is_known = found is not None and browse.is_narrowed
+    matching = Item.objects.numbered(found.ids) if is_known and found is not None else items_for(browse, chosen)
+    shared = _count_by_label(matching if browse.is_narrowed else None)
     counts: dict[int, Mapping[int, int]] = {}
     for taxonomy in chosen:
         others = {other: own for other, own in chosen.items() if other != taxonomy}
-        counts[taxonomy] = _count_by_label(items_for(browse, others))
-    named = {*shared, *browse.labels, *(label for of_taxonomy in counts.values() for label in of_taxonomy)}
+        without = replace(browse, labels=tuple(label for own in others.values() for label in own))
+        counts[taxonomy] = _count_by_label(items_for(without, others) if without.is_narrowed else None)
     labels = (
-        Label.objects.filter(pk__in=named, taxonomy__is_active=True)
+        Label.objects.filter(pk__in=_most_counted(shared, counts, browse.labels))
         .select_related("taxonomy")
         .with_every_name()
         .order_by("taxonomy__position", "taxonomy_id", "position", "id")
@@ -188,17 +234,35 @@ def facets_for(browse: Browse) -> tuple[Facet, ...]:
         options.sort(key=lambda option: (-(option.count or 0), option.name))
         if options:
             facets.append(Facet(taxonomy_of.name, "label", False, tuple(options)))
-    facets.append(_brand_facet(browse, chosen))
+    facets.append(_brand_facet(browse, chosen, matching))
     facets += _state_facets(browse, matching)
     return tuple(facet for facet in facets if facet.options)
 
 
-def _count_by_label(items: ItemQuerySet) -> dict[int, int]:
-    return ItemLabel.objects.filter(item__in=items.order_by().values("pk")).count_by_label()
+def _most_counted(
+    shared: Mapping[int, int], counts: Mapping[int, Mapping[int, int]], chosen: tuple[int, ...]
+) -> set[int]:
+    """Ids of the labels that a facet can show: of each active taxonomy those with most items, so that of thousands only
+    some are read with their names; and the chosen ones."""
+    named = {*shared, *(label for of_taxonomy in counts.values() for label in of_taxonomy)}
+    by_taxonomy: dict[int, list[tuple[int, str, int]]] = defaultdict(list)
+    rows = Label.objects.filter(taxonomy__is_active=True).values_list("pk", "taxonomy_id", "name")
+    for label, taxonomy, name in rows if len(named) > LABELS_SHOWN else rows.filter(pk__in=named):
+        if count := counts.get(taxonomy, shared).get(label):
+            by_taxonomy[taxonomy].append((-count, name, label))
+    most = {label for own in by_taxonomy.values() for _, _, label in sorted(own)[:LABELS_SHOWN]}
+    return most | set(rows.filter(pk__in=chosen).values_list("pk", flat=True))
 
 
-def _brand_facet(browse: Browse, chosen: Mapping[int, list[int]]) -> Facet:
-    counted = dict(items_for(replace(browse, brands=()), chosen).top_brands(BRANDS_SHOWN))
+def _count_by_label(items: ItemQuerySet | None) -> dict[int, int]:
+    """None: of all items."""
+    rows = ItemLabel.objects.all()
+    return (rows if items is None else rows.filter(item__in=items.order_by().values("pk"))).count_by_label()
+
+
+def _brand_facet(browse: Browse, chosen: Mapping[int, list[int]], matching: ItemQuerySet) -> Facet:
+    items = items_for(replace(browse, brands=()), chosen) if browse.brands else matching
+    counted = dict(items.top_brands(BRANDS_SHOWN))
     for brand in browse.brands:
         counted.setdefault(brand, 0)
     options = tuple(Option(brand, brand, count, brand in browse.brands) for brand, count in counted.items())

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +85,9 @@ class LabelPrecision:
 
 @dataclass(frozen=True)
 class ConfidenceReport:
-    taxonomy: Taxonomy
+    """`taxonomy` is None where it is about several."""
+
+    taxonomy: Taxonomy | None
     all: Measured
     audits: Measured
     queue: Measured
@@ -163,13 +166,39 @@ def measure(rows: Sequence[Judged]) -> Measured:
 
 def report(taxonomy: Taxonomy, rows: Sequence[Judged]) -> ConfidenceReport:
     """`rows` are the taxonomy's `judged` suggestions. One query."""
+    return _reported(taxonomy, rows, [taxonomy.pk])
+
+
+def report_of_all() -> ConfidenceReport:
+    """Over all active taxonomies together. Four queries, which read every decision and count every suggestion."""
+    ids = list(Taxonomy.objects.filter(is_active=True).order_by("pk").values_list("pk", flat=True))
+    return _reported(None, judged(*ids) if ids else [], ids)
+
+
+def _reported(taxonomy: Taxonomy | None, rows: Sequence[Judged], taxonomy_ids: Sequence[int]) -> ConfidenceReport:
     return ConfidenceReport(
         taxonomy=taxonomy,
         all=measure(rows),
         audits=measure([row for row in rows if row.is_audit]),
         queue=measure([row for row in rows if not row.is_audit]),
-        histogram=_bars(outcomes(taxonomy.pk).histogram()),
+        histogram=_bars(outcomes(*taxonomy_ids).histogram() if taxonomy_ids else []),
     )
+
+
+def report_as_json(found: ConfidenceReport) -> dict[str, object]:
+    """A report over all taxonomies, to be kept and read back by `report_from`."""
+    return {name: value for name, value in asdict(found).items() if name != "taxonomy"}
+
+
+def report_from(told: Mapping[str, Any]) -> ConfidenceReport:
+    groups = {name: _measured_from(told[name]) for name in ("all", "audits", "queue")}
+    return ConfidenceReport(taxonomy=None, histogram=tuple(HistogramBar(**bar) for bar in told["histogram"]), **groups)
+
+
+def _measured_from(told: Mapping[str, Any]) -> Measured:
+    curve = tuple(CurveBin(**{**one, "interval": tuple(one["interval"])}) for one in told["curve"])
+    lists = {"interval": tuple(told["interval"]), "coverage": tuple(tuple(pair) for pair in told["coverage"])}
+    return Measured(**{**told, **lists, "curve": curve})
 
 
 def _bars(counted: Sequence[tuple[int, int, int, int]]) -> tuple[HistogramBar, ...]:

@@ -27,8 +27,10 @@ LABEL_OPTIONS = 30
 @require_GET
 def catalog(request: HttpRequest) -> HttpResponse:
     browse = browsing.loosened(browsing.parse(request.GET))
-    page = page_of(browsing.items_for(browse).for_tiles(), request.GET.get("page"), per_page=ITEMS_PER_PAGE)
-    facets = browsing.facets_for(browse)
+    found = browsing.matches(browse)
+    items_shown = found if found is not None else browsing.items_for(browse).for_tiles()
+    page = page_of(items_shown, request.GET.get("page"), per_page=ITEMS_PER_PAGE)
+    facets = browsing.facets_for(browse, found)
     context = {
         "browse": browse,
         "page": page,

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
-from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
 from catalog.models import Item
@@ -115,11 +115,10 @@ class EndUserAdmin(ReadOnlyAdmin):
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
     list_display = ("shown_time", "type_chip", "shown_user", "shown_item", "shown_value", "shown_price", "basket")
-    list_filter = (("type", ChoicesDropdownFilter),)
+    list_filter = (("type", ChoicesDropdownFilter), ("occurred_at", RangeDateTimeFilter))
     list_select_related = ("user", "item")
     search_fields = ("user__external_id",)
     search_help_text = "Id of a user, item or basket"
-    date_hierarchy = "occurred_at"
     ordering = ("-occurred_at", "-id")
     fields = ("external_id", "type", "user", "item", "value", "price", "basket", "occurred_at", "received_at")
 

@@ -1,10 +1,10 @@
-"""What the home page says: five figures with their recent course, and events by day."""
+"""What the home page says: what needs attention, and five figures with their recent course."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from statistics import fmean
 from typing import TypeVar
 
@@ -15,9 +15,9 @@ from catalog import labelling
 from catalog.labelling import ModelStatus
 from catalog.models import Item
 from recommender.attention import Attention, needs_attention
-from recommender.models import Event, Slate
+from recommender.figures import Mark, mark, median_list_times, utc_days
+from recommender.models import Event
 from recsite.operations.models import Job
-from recsite.operations.templatetags.console import calendar_day
 
 PERIOD_DAYS = 14
 Row = TypeVar("Row", bound=tuple[date, *tuple[float, ...]])
@@ -79,9 +79,10 @@ def overview() -> Overview:
     counts, status = labelling.counts(), labelling.model_status()
     newest = tuple(Item.objects.newest_first().for_tiles()[:6])
     days = Event.objects.newest_active_days(2 * PERIOD_DAYS + 1)
+    known = mark()
     return Overview(
         attention=needs_attention(counts, status),
-        tiles=(*_event_tiles(days), *_slate_tiles()),
+        tiles=(*_event_tiles(days, known), *_slate_tiles(known)),
         labelled=Labelled(counts.done, counts.provisional, counts.pending, counts.failed),
         model_status=status,
         has_items=bool(newest),
@@ -98,71 +99,28 @@ def _complete(rows: list[Row]) -> list[Row]:
     return over or rows
 
 
-def _event_tiles(days: Sequence[datetime]) -> list[Tile]:
+def _event_tiles(days: Sequence[datetime], known: Mark | None) -> list[Tile]:
     """Over days that have events, so that a gap in a demo or a weekend pause does not read as a collapse."""
     note = gettext("mean of the newest %(n)s days with events") % {"n": PERIOD_DAYS}
-    titles = (
-        (gettext("Events a day"), Event.objects.count_by_day),
-        (gettext("Active users a day"), Event.objects.users_by_day),
-    )
     tiles = []
-    for title, by_day in titles:
-        values = [float(count) for _, count in _complete(by_day(days[-1]))] if days else []
-        now, before = values[-PERIOD_DAYS:], values[:-PERIOD_DAYS]
-        tiles.append(
-            Tile(title, "", fmean(now) if now else None, fmean(before) if before else None, tuple(values), note)
-        )
+    for title, kind in ((gettext("Events a day"), "event"), (gettext("Active users a day"), "users")):
+        counted = utc_days(kind, days[-1], known=known) if days else []
+        tiles.append(_tile(title, "", [value for _, value in _complete(counted)], note))
     return tiles
 
 
-def _slate_tiles() -> list[Tile]:
-    days = _complete(Slate.objects.all().summary_by_day(2 * PERIOD_DAYS))
+def _tile(title: str, unit: str, values: Sequence[float], note: str, *, lower_is_better: bool = False) -> Tile:
+    now, before = values[-PERIOD_DAYS:], values[:-PERIOD_DAYS]
+    means = (fmean(now) if now else None, fmean(before) if before else None)
+    return Tile(title, unit, *means, tuple(values), note, lower_is_better)
+
+
+def _slate_tiles(known: Mark | None) -> list[Tile]:
+    since = timezone.now() - timedelta(days=2 * PERIOD_DAYS)
     note = gettext("mean of the newest %(n)s days with lists") % {"n": PERIOD_DAYS}
-    lists, medians = [float(slates) for _, slates, _ in days], [median for _, _, median in days]
-    tiles = []
-    for title, unit, values, lower in (
-        (gettext("Lists served a day"), "", lists, False),
-        (gettext("Median time of a list"), "ms", medians, True),
-    ):
-        now, before = values[-PERIOD_DAYS:], values[:-PERIOD_DAYS]
-        tiles.append(
-            Tile(
-                title, unit, fmean(now) if now else None, fmean(before) if before else None, tuple(values), note, lower
-            )
-        )
-    return tiles
-
-
-@dataclass(frozen=True)
-class EventChart:
-    """Events by day for the chart, its table and its sentence."""
-
-    days: tuple[tuple[datetime, int], ...]
-    summary: str
-
-    @property
-    def columns(self) -> tuple[list[int], list[int]]:
-        """Unix seconds and counts, as the chart library takes them."""
-        return [int(day.timestamp()) for day, _ in self.days], [count for _, count in self.days]
-
-
-def event_chart(n: int) -> EventChart:
-    """The n newest days that have events, without the empty stretches between them."""
-    active = Event.objects.newest_active_days(n)
-    days = tuple(Event.objects.count_by_day(active[-1])) if active else ()
-    if not days:
-        return EventChart((), gettext("No events yet."))
-    busiest = max(days, key=lambda day: day[1])
-    summary = gettext(
-        "%(total)s events on %(n)s days, %(first)s to %(last)s: "
-        "%(mean)s a day on average, most on %(busiest)s (%(most)s)."
-    ) % {
-        "total": f"{sum(count for _, count in days):,}",
-        "n": len(days),
-        "first": calendar_day(days[0][0].date()),
-        "last": calendar_day(days[-1][0].date()),
-        "mean": f"{fmean(count for _, count in days):,.0f}",
-        "busiest": calendar_day(busiest[0].date()),
-        "most": f"{busiest[1]:,}",
-    }
-    return EventChart(days, summary)
+    lists = [value for _, value in _complete(utc_days("list", since, known=known))]
+    medians = [value for _, value in _complete(median_list_times(since, known=known))]
+    return [
+        _tile(gettext("Lists served a day"), "", lists, note),
+        _tile(gettext("Median time of a list"), "ms", medians, note, lower_is_better=True),
+    ]

@@ -241,7 +241,8 @@ def _rank(computed: Computed, asked: _Asked) -> tuple[RankedItem, ...]:
     items = Item.objects.recommendable().defer("description", "attributes", "search_vector")
     by_id = items.in_bulk([int(pool.ids[place]) for place in asked.places])
     places = [place for place in asked.places if int(pool.ids[place]) in by_id]
-    labels = ItemLabel.objects.effective().select_related("label", "final_label").order_by("taxonomy_id", "rank", "id")
+    labels = ItemLabel.objects.effective().select_related("label", "final_label", "taxonomy")
+    labels = labels.order_by("taxonomy_id", "rank", "id")
     prefetch_related_objects(list(by_id.values()), Prefetch("labels", queryset=labels, to_attr="effective_labels"))
     explained = explanations.explain(pool, places, computed.fused, computed.state)
     ranked = []

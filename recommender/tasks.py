@@ -137,6 +137,26 @@ def refresh_statistics() -> None:
     upkeep.refresh_statistics()
 
 
+@shared_task(name="recommender.tasks.refresh_figures")
+def refresh_figures() -> None:
+    """Beat rings this every ten minutes."""
+    from recommender import upkeep
+
+    upkeep.refresh_figures()
+
+
+@shared_task(name="recommender.tasks.count_figures")
+def count_figures(job_id: int) -> None:
+    """The job of counting far back: the first time, daily, and after an import of old events."""
+    from recommender import figures, findings
+
+    with jobs.running(job_id) as progress:
+        if progress is not None:
+            if (found := figures.due()) is not None:
+                figures.recount(found, on_progress=progress.report)
+            findings.refresh_due()
+
+
 @shared_task(name="recommender.tasks.train_interests", soft_time_limit=3_300, time_limit=3_400)
 def train_interests(job_id: int) -> None:
     """The job of training a version of the interest encoder; on the models queue, for it loads torch."""

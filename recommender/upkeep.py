@@ -9,10 +9,20 @@ from django.db.models import Min
 from django.utils import timezone
 
 from catalog.models import ItemLabel
-from recommender import experiment_figures, experiment_runs, interest_maps, ranker_fits, slate_exports, tasks
+from recommender import (
+    experiment_figures,
+    experiment_runs,
+    figures,
+    findings,
+    interest_maps,
+    ranker_fits,
+    slate_exports,
+    tasks,
+)
 from recommender.models import EndUser, Event, ItemStatistics, RankedByModel
 from recommender.slate_retention import delete_old_slates
 from recsite.operations import changes, jobs, site_settings
+from recsite.operations.errors import ConflictError
 from recsite.operations.models import Job
 
 log = structlog.get_logger(__name__)
@@ -24,6 +34,7 @@ LABELS_AT_LATEST = timedelta(hours=1)
 RING_EXPIRES_S = 30  # the next sweep rings again; where workers are slow, older rings must not pile up
 QUEUED_TOO_LONG = timedelta(minutes=2)
 SLATES_DELETED_AT_ONCE = 5_000
+COUNTED_AT_ONCE = timedelta(days=8)
 RANKINGS_KEPT = timedelta(days=30)
 RANKINGS_DELETED_AT_ONCE = 20_000
 
@@ -119,6 +130,20 @@ def refresh_statistics() -> Job | None:
     if newest is None or (built_at is not None and newest <= built_at):
         return None
     return _request("rebuild_statistics", "Rebuild statistics and neighbours")
+
+
+def refresh_figures() -> int:
+    """Count the newest hours for charts, and what else pages show. Far back it is a job. Returns the hours' rows."""
+    found = figures.due()
+    if found is not None and timezone.now() - found.since > COUNTED_AT_ONCE:
+        _request("count_figures", "Count events and lists by hour")
+        return 0
+    try:
+        written = figures.recount(found) if found is not None else 0
+    except ConflictError:
+        return 0
+    findings.refresh_due()
+    return written
 
 
 def _request(kind: str, title: str, **parameters: bool) -> Job | None:

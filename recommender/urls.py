@@ -13,6 +13,7 @@ from recommender.views import (
     experiment_editor,
     golden_users,
     home,
+    insights,
     interest_encoder,
     interest_map,
     item_parts,
@@ -55,6 +56,8 @@ api_urlpatterns: list[URLPattern] = [
 urlpatterns: list[URLPattern] = [
     path("", home.home, name="home"),
     path("events-chart/", home.events_chart, name="events-chart"),
+    path("insights/", insights.insights, name="insights"),
+    path("insights/<slug:key>.<slug:form>", insights.insights_file, name="insights-file"),
     path("search/", home.search, name="search"),
     path("search/items/", home.item_options, name="item-options"),
     path("users/", users.users, name="users"),

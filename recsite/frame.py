@@ -9,9 +9,9 @@ from django.http import HttpRequest
 
 from catalog import labelling
 from catalog.labelling import ModelStatus
-from catalog.models import ItemLabel
-from recommender.attention import review_address
+from recommender.attention import count_waiting_for_review, review_address
 from recommender.models import Event
+from recsite.operations.date_range import carried
 from recsite.operations.models import Job
 from recsite.operations.pages import wants_fragment
 
@@ -26,10 +26,12 @@ class Frame:
     model_status: ModelStatus
     place: str
     group: str
+    range_query: str
 
 
 PLACES = {
     "home": "home",
+    "insights": "insights",
     "catalog": "catalog",
     "item": "catalog",
     "taxonomies": "catalog",
@@ -67,6 +69,7 @@ PLACES = {
 # Places that share an entry of the sidebar.
 GROUPS = {
     **dict.fromkeys(("rules", "strategies", "experiments"), "strategies"),
+    **dict.fromkeys(("insights", "evaluation"), "results"),
     **dict.fromkeys(("jobs", "data-quality", "models", "audit", "changes", "settings", "keys"), "operations"),
 }
 
@@ -82,7 +85,7 @@ def frame(request: HttpRequest) -> dict[str, object]:
     place = PLACES.get(match.url_name or "", "") if match else ""
     return {
         "frame": Frame(
-            waiting_for_review=ItemLabel.objects.awaiting_review().count(),
+            waiting_for_review=count_waiting_for_review(),
             review_address=review_address(),
             active_jobs=tuple(Job.objects.active().newest_first()[:5]),
             failed_jobs=Job.objects.failed().count(),
@@ -90,5 +93,6 @@ def frame(request: HttpRequest) -> dict[str, object]:
             model_status=labelling.model_status(),
             place=place,
             group=GROUPS.get(place, ""),
+            range_query=carried(request.GET),
         )
     }

@@ -234,6 +234,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "recommender.tasks.check_golden_users",
         "schedule": crontab(hour=3, minute=10),
     },
+    "recommender.tasks.refresh_figures": {"task": "recommender.tasks.refresh_figures", "schedule": 600.0},
     "recommender.tasks.learn_interests": {"task": "recommender.tasks.learn_interests", "schedule": 21_600.0},
 }
 CELERY_TIMEZONE = "UTC"

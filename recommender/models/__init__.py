@@ -3,6 +3,7 @@
 from recommender.models.evaluation import Evaluation
 from recommender.models.event import Event, NewEvent, StoredEvent
 from recommender.models.experiment import Experiment
+from recommender.models.figure import Finding, HourlyFigure
 from recommender.models.interest import InterestLabel, InterestVector
 from recommender.models.interest_encoder import InterestEncoder
 from recommender.models.interest_map import ItemPlace
@@ -19,7 +20,9 @@ __all__ = [
     "Evaluation",
     "Event",
     "Experiment",
+    "Finding",
     "GoldenExpectation",
+    "HourlyFigure",
     "InterestEncoder",
     "InterestLabel",
     "InterestVector",

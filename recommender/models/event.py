@@ -185,6 +185,17 @@ class EventQuerySet(models.QuerySet["Event"]):
     def oldest_time(self) -> datetime | None:
         return self.order_by("occurred_at").values_list("occurred_at", flat=True).first()
 
+    def oldest_time_after(self, event_id: int) -> datetime | None:
+        """When the earliest of the events recorded after this one happened; reads only those."""
+        oldest: datetime | None = self.filter(pk__gt=event_id).order_by().aggregate(at=Min("occurred_at"))["at"]
+        return oldest
+
+    def newest_id(self) -> int:
+        return self.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+    def count_between(self, since: datetime, until: datetime, *, most: int) -> int:
+        return self.count_up_to(most, occurred_at__gte=since, occurred_at__lt=until)
+
     def count_up_to(self, most: int, **conditions: object) -> int:
         """How many there are, counting no further than `most`."""
         return self.filter(**conditions).order_by()[:most].count()
@@ -342,6 +353,13 @@ class Event(models.Model):
             models.Index(fields=["user", "-occurred_at", "-id"], name="event_user_time"),
             models.Index(fields=["item", "-occurred_at"], name="event_item_time"),
             models.Index(fields=["occurred_at"], name="event_time"),
+            # What a user took or hid, found without reading what they looked at.
+            models.Index(
+                fields=["user"],
+                include=["item", "type", "occurred_at"],
+                condition=Q(type__in=["purchase", "hide"]),
+                name="event_settles",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -117,7 +117,9 @@ class InterestVectorQuerySet(models.QuerySet["InterestVector"]):
         self, indexed: str, exact: str, ids: Sequence[int], n: int, without: Sequence[int]
     ) -> list[tuple[int, int, float]]:
         parameters = (list(without), n, list(ids))
-        with complete_vector_scan(n + len(without)), connection.cursor() as cursor:
+        # What is left out is rarely among the nearest, and the scan goes on where it is: asking for as many more rows
+        # as are left out would make it ten times as long for users with a long history.
+        with complete_vector_scan(n + min(n, len(without))), connection.cursor() as cursor:
             cursor.execute(indexed, parameters)
             rows = cursor.fetchall()
             if len(rows) < n * len(ids):
@@ -182,12 +184,14 @@ class InterestLabelQuerySet(models.QuerySet["InterestLabel"]):
                     JOIN catalog_itemembedding e ON e.item_id = i.id
                     LEFT JOIN recommender_itemstatistics s ON s.item_id = i.id
                     WHERE l.superseded_at IS NULL AND l.is_assigned
-                      AND coalesce(l.final_label_id, l.label_id) = ANY(%s::bigint[])
+                      -- As coalesce(final_label_id, label_id) says, but through the indexes of both.
+                      AND (l.final_label_id = ANY(%s::bigint[])
+                           OR (l.final_label_id IS NULL AND l.label_id = ANY(%s::bigint[])))
                       AND l.item_id <> ALL(%s::bigint[])
                 ) ranked
                 WHERE ranked.place <= %s
                 """,
-                [list(label_ids), list(without), n],
+                [list(label_ids), list(label_ids), list(without), n],
             )
             return [item_id for (item_id,) in cursor.fetchall()]
 

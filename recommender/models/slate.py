@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import uuid
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 from django.db import connection, models
 from django.db.models import Aggregate, Count, Exists, OuterRef
 from django.db.models.functions import TruncDate
-from django.utils import timezone
 
 from catalog.models import Item
 from recommender.models.experiment import Experiment
@@ -112,12 +111,6 @@ class SlateQuerySet(models.QuerySet["Slate"]):
         columns = ("slate__user_external_id", "slate__served_at", "position", "slate__public_id")
         return list(newest.values_list(*columns)[:most])
 
-    def summary_by_day(self, days: int) -> list[tuple[date, int, float]]:
-        """(day, slates, median ms) of each of the last `days` days with slates, oldest first."""
-        since = timezone.now() - timedelta(days=days)
-        by_day = self.filter(served_at__gte=since).order_by().annotate(day=TruncDate("served_at", tzinfo=UTC))
-        return list(by_day.values_list("day").annotate(slates=Count("pk"), median=Median("took_ms")).order_by("day"))
-
     def in_force_since(self, since: datetime) -> dict[str, int]:
         """How many lists each rule was in force for, by its name; of the newest `SLATES_LOOKED_AT` since then."""
         with connection.cursor() as cursor:
@@ -137,6 +130,43 @@ class SlateQuerySet(models.QuerySet["Slate"]):
             cursor.execute(TOUCHED_SQL, values)
             in_force, touched, looked_at = cursor.fetchone()
             return in_force, touched, looked_at
+
+    def summary_since(self, since: datetime) -> list[tuple[date, int, float]]:
+        """(UTC day, slates, median ms) of each day with slates, oldest first."""
+        by_day = self.filter(served_at__gte=since).order_by().annotate(day=TruncDate("served_at", tzinfo=UTC))
+        return list(by_day.values_list("day").annotate(slates=Count("pk"), median=Median("took_ms")).order_by("day"))
+
+    def oldest_time(self) -> datetime | None:
+        return self.order_by("served_at").values_list("served_at", flat=True).first()
+
+    def newest_time(self) -> datetime | None:
+        return self.order_by("-served_at").values_list("served_at", flat=True).first()
+
+    def count_between(self, since: datetime, until: datetime, *, most: int) -> int:
+        """How many were served, counting no further than `most`."""
+        return self.filter(served_at__gte=since, served_at__lt=until).order_by()[:most].count()
+
+    def places_by_item(self, since: datetime, until: datetime, *, most: int) -> tuple[int, list[int]]:
+        """(lists read, how often each item had a place on them, most first) of the newest `most` lists of the time."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                WITH lists AS (
+                    SELECT id FROM recommender_slate WHERE served_at >= %s AND served_at < %s
+                    ORDER BY served_at DESC LIMIT %s
+                )
+                SELECT (SELECT count(*) FROM lists), count(*) FROM recommender_slateitem
+                WHERE slate_id IN (SELECT id FROM lists) GROUP BY item_id ORDER BY 2 DESC
+                """,
+                [since, until, most],
+            )
+            rows = cursor.fetchall()
+        return (rows[0][0] if rows else 0), [places for _, places in rows]
+
+    def users_by_arm(self, experiment_id: int) -> dict[str, int]:
+        """Arm -> users who got at least one list of it."""
+        by_arm = self.filter(experiment_id=experiment_id).order_by().values_list("arm")
+        return dict(by_arm.annotate(users=Count("user_external_id", distinct=True)))
 
 
 class Slate(models.Model):
@@ -186,6 +216,8 @@ class SlateItem(models.Model):
     class Meta:
         ordering = ["slate_id", "position"]
         constraints = [models.UniqueConstraint(fields=["slate", "position"], name="slate_position_unique")]
+        # Counting places and finding an item on a list read this alone, not the rows with their parts.
+        indexes = [models.Index(fields=["slate", "item"], name="slate_item_places")]
 
     def __str__(self) -> str:
         return f"{self.slate_id} #{self.position}: {self.item_id}"

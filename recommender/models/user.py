@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from django.apps import apps
 from django.db import connection, models
@@ -16,12 +18,35 @@ from recommender.scopes import Audience
 INTERESTS_LOCK = 4_201
 
 
+@dataclass(frozen=True)
+class AgesOfInterests:
+    by_age: tuple[int, ...]
+    behind: int
+
+
 class EndUserQuerySet(models.QuerySet["EndUser"]):
     def stale(self) -> EndUserQuerySet:
         """Users with events that their interest vectors do not know yet."""
         return self.filter(last_event_id__isnull=False).filter(
             Q(interests_event_id__isnull=True) | Q(interests_event_id__lt=F("last_event_id"))
         )
+
+    def count_by_age_of_interests(self, since: Sequence[datetime]) -> AgesOfInterests:
+        """Users with events by when their interests were built: after each of these moments, newest first, but not
+        after the one before; earlier than all; never. One pass over the users."""
+        known = self.filter(last_event_id__isnull=False).order_by()
+        built = {f"after_{place}": Count("pk", filter=Q(interests_built_at__gte=at)) for place, at in enumerate(since)}
+        found = known.aggregate(
+            **built,
+            built=Count("interests_built_at"),
+            users=Count("pk"),
+            behind=Count(
+                "pk", filter=Q(interests_event_id__isnull=True) | Q(interests_event_id__lt=F("last_event_id"))
+            ),
+        )
+        reached = [0, *(found[name] for name in built), found["built"]]
+        steps = [later - earlier for earlier, later in pairwise(reached)]
+        return AgesOfInterests((*steps, found["users"] - found["built"]), found["behind"])
 
     def search(self, text: str) -> EndUserQuerySet:
         """Users whose external id contains `text`."""

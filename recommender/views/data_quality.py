@@ -6,8 +6,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from recommender import findings
 from recommender.data_quality import newest_reports, shown_report
-from recommender.stored_checks import stored_checks
+from recommender.stored_checks import in_words
 from recsite.operations.access import staff_page
 
 LONGEST_ID = 18
@@ -21,5 +22,7 @@ def data_quality(request: HttpRequest) -> HttpResponse:
     shown = shown_report(chosen)
     if shown is None and chosen is not None:
         raise Http404
-    context = {"checks": stored_checks(), "reports": newest_reports(), "shown": shown}
+    found = findings.current("checks", small=findings.is_small())
+    checks = in_words(findings.checks_of(found)) if found else ()
+    context = {"checks": checks, "found": found, "reports": newest_reports(), "shown": shown}
     return render(request, "recommender/data_quality.html", context)

@@ -4,36 +4,34 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from catalog.models import Item, Label
+from recommender.insights.page import one_chart
 from recommender.models import EndUser
-from recommender.overview import event_chart, overview
+from recommender.overview import overview
+from recommender.views.insights import range_context
 from recsite.operations.access import staff_page
-from recsite.operations.pages import positive, wants_fragment
-
-CHART_DAYS = (30, 90, 365)
+from recsite.operations.date_range import carried, read_range
+from recsite.operations.pages import wants_fragment
 
 
 @staff_page
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
     template = "recommender/_home_live.html" if wants_fragment(request) else "recommender/home.html"
-    return render(request, template, {"overview": overview()})
+    return render(request, template, {"overview": overview(), "range_query": carried(request.GET)})
 
 
 @staff_page
 @require_GET
 def events_chart(request: HttpRequest) -> HttpResponse:
     """Events by day; a part of the home page that comes after the rest."""
-    days = positive(request.GET, "days", default=90, most=max(CHART_DAYS))
-    chart = event_chart(days)
-    if request.GET.get("format") == "csv":
-        lines = ["day,events", *(f"{day:%Y-%m-%d},{count}" for day, count in chart.days)]
-        name = f'attachment; filename="events-by-day-{days}.csv"'
-        return HttpResponse("\r\n".join(lines) + "\r\n", content_type="text/csv", headers={"Content-Disposition": name})
-    context = {"chart": chart, "chosen_days": days, "choices": CHART_DAYS}
-    return render(request, "recommender/_events_chart.html", context)
+    asked = read_range(request.GET)
+    chart = one_chart("events", asked)
+    shared = range_context(asked, address=reverse("events-chart"), target="#events-chart", page=reverse("home"))
+    return render(request, "recommender/_events_chart.html", {"chart": chart, **shared})
 
 
 @staff_page

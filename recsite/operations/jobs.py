@@ -34,6 +34,7 @@ TASKS = {
     "accept_labels": "catalog.tasks.accept_labels",
     "build_interest_map": "recommender.tasks.build_interest_map",
     "check_golden_users": "recommender.tasks.check_golden_users_job",
+    "count_figures": "recommender.tasks.count_figures",
     "describe_labels": "catalog.tasks.describe_labels",
     "evaluate": "recommender.tasks.evaluate",
     "export_slates": "recommender.tasks.export_slates",
