@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from recommender import replay, tuning
+from recommender import evaluation_encoder, replay, tuning
 from recommender.algorithms import baselines as baseline_algorithms
 from recommender.algorithms import metrics
 from recommender.algorithms.learned import Learned, Learning, learn
@@ -65,6 +65,10 @@ def evaluate(
     if only_cold:
         data = cold_only(data)
         baselines = ("content", *baselines)
+    encoder = None
+    if parameters is None and recipe.is_fitted:
+        encoder = evaluation_encoder.train(data, on_step=lambda words: report(0, steps, words))
+        data = replace(data, transform=encoder.transform)
     tuned = (
         tuning.tune(data, recipe, on_step=lambda words: report(0, steps, words))
         if parameters is None and recipe.is_fitted
@@ -99,6 +103,7 @@ def evaluate(
     result["slices"] = _slices(judged, fold.cases, learned)
     result["weights"] = {bucket: dict(ranker.by_bucket.get(bucket, recipe.weights)) for bucket in BUCKETS}
     result["parameters"] = used
+    result["interest_encoder"] = encoder.report if encoder else None
     result["validation"] = (
         {"n": tuned.n, "ndcg_before": round(tuned.ndcg_before, 5), "ndcg_after": round(tuned.ndcg_after, 5)}
         if tuned
@@ -134,7 +139,7 @@ def make_lists(
         for turn, case in enumerate(fold.cases):
             if on_case is not None and turn % CASES_A_REPORT == 0:
                 on_case(f"Making lists: {turn:,} of {len(fold.cases):,}")
-            states.append(replay.state_of(case, ranker.recipe, shelf, data.same_text))
+            states.append(replay.state_of(case, ranker.recipe, shelf, data.same_text, data.transform))
             made.append(replay.make(case, ranker, shelf, states[-1], n=K))
     return MadeLists(learned, shelf, states, made, time.monotonic() - started)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from catalog.models import Item, ItemEmbedding
-from recommender import evaluation, tuning
+from recommender import encoding, evaluation, tuning
 from recommender.algorithms.histories import DAY_S, Interactions
 from recommender.candidates import past_of
 from recommender.evaluation_rows import Case, Dataset, Fold
@@ -74,6 +74,7 @@ def dataset(split_at: datetime, *, max_users: int) -> Dataset:
         mean=ItemEmbedding.objects.mean(),
         is_allowed=np.array([in_stock and not hidden for _, _, hidden, in_stock in rows], dtype=bool),
         labels=_labels(item_ids),
+        transform=encoding.live_transform(),
         warnings=("Labels, stock and hidden items are as they are today, not as they were then.",),
     )
 
@@ -121,13 +122,12 @@ def _fold(
 def known_before(
     users: Sequence[EndUser], moment: datetime, vectors: Vectors
 ) -> Iterator[tuple[EndUser, list[Event], tuple[InterestVector, ...], tuple[InterestLabel, ...]]]:
-    """Each user's newest events before the moment, and the interests that a rebuild then would have made of them."""
+    """Each user's newest events before the moment, and the interests that a rebuild then would have made of them, not
+    encoded."""
     rows = Event.objects.filter(occurred_at__lt=moment).latest_of([user.pk for user in users], HISTORY_EVENTS)
     histories = {user_id: list(own) for user_id, own in groupby(rows, key=lambda event: event.user_id)}
     labels = labels_of(sorted({event.item_id for own in histories.values() for event in own}))
-    found, found_labels = interests_of(users, histories, vectors, labels)
-    for interest in found:  # as the database keeps them, in half precision
-        interest.vector = np.asarray(interest.vector).astype(np.float16).astype(np.float32)
+    found, found_labels = interests_of(users, histories, vectors, labels, transform=None)
     for user in users:
         own_labels = [each for each in found_labels if each.user_id == user.pk]
         yield (
