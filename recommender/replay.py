@@ -25,11 +25,13 @@ from recommender.strategies import Ranker, Recipe
 
 @dataclass(frozen=True)
 class Made:
-    """The list of one case: item numbers best first, and the whole order of its pool."""
+    """The list of one case: item numbers best first, and the whole order of its pool. explored: those of the items
+    that were drawn to explore."""
 
     items: tuple[int, ...]
     order: NDArray[np.int64]
     pool: Pool
+    explored: frozenset[int] = frozenset()
 
 
 def state_of(
@@ -66,7 +68,9 @@ def make(case: Case, ranker: Ranker, shelf: MemoryShelf, state: UserState, *, n:
     fused = fusion.fuse(pool.raw, ranker.weights(state.past.length), ranker.spreads)
     picked = picking.pick(pool, fused, state, ranker.recipe, n=n, draw=picking.drawn(case.user, state))
     order = fusion.best_first(fused.scores, pool.ids)
-    return Made(tuple(int(pool.ids[place]) for place in picked.places), pool.ids[order], pool)
+    items = tuple(int(pool.ids[place]) for place in picked.places)
+    explored = frozenset(int(pool.ids[place]) for place in picked.propensities)
+    return Made(items, pool.ids[order], pool, explored)
 
 
 def columns(state: UserState, shelf: MemoryShelf, pool: Pool, half_lives: Sequence[float]) -> NDArray[np.float32]:
