@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from catalog import vector_labels
 from catalog.models import ItemEmbedding
-from recommender import encoding
+from recommender import encoding, neighbour_updates
 from recommender.algorithms import interest as algorithm
 from recommender.algorithms.interest_transform import InterestTransform
 from recommender.models import EndUser, Event, InterestLabel, InterestVector
@@ -114,6 +114,7 @@ def _rebuild_chunk(user_ids: Sequence[int], *, vectors: Vectors | None, only_if_
     labels = labels_of(item_ids)
     histories = {user_id: list(own) for user_id, own in groupby(events, key=lambda event: event.user_id)}
     new_vectors, new_labels = interests_of(users, histories, loaded, labels, transform=encoding.live_transform())
+    neighbour_updates.count_new(users, histories)
     _replace(users, new_vectors, new_labels)
     log.info("interests_rebuilt", users=len(users), first_user=users[0].pk, vectors=len(new_vectors))
     return len(users)
