@@ -69,7 +69,6 @@ def whole_report(**changes: Any) -> dict[str, Any]:
         },
         "weights_from": {"kind": "validation"},
         "interest_encoder": {"used": True, "before": 0.014, "after": 0.028, "p_value": 0.001},
-        "per_user": {"digest": "ab", "gains": [0.5, 0.0], "items": [1, 2]},
         "fit_seconds": 41.2,
         "users_per_s": 118.0,
         "strategy": "default v1",
