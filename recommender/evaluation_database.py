@@ -28,6 +28,7 @@ from recsite.operations.errors import InvalidInputError
 
 VALIDATION_DAYS = 28
 USERS_AT_ONCE = 200
+SEEN = "after the split, and may have seen what is judged here"
 
 
 def evaluate_database(
@@ -79,14 +80,12 @@ def _what_may_have_seen(in_use: RankerFit | None, split_at: datetime) -> list[st
     """What is in use now may have been chosen by what came after the split, which flatters it."""
     model = ItemEmbedding.objects.model_in_use()
     encoder = InterestEncoder.objects.defer("weights").filter(status=InterestEncoder.Status.LIVE, model=model).first()
-    made = {"weights": in_use and in_use.created_at, "interest encoder": encoder and encoder.created_at}
-    return [
-        f"The {name} in use were made on {at:%Y-%m-%d}, after the split, and may have seen what is judged here."
-        if name == "weights"
-        else f"The {name} in use was made on {at:%Y-%m-%d}, after the split, and may have seen what is judged here."
-        for name, at in made.items()
-        if at is not None and at > split_at
-    ]
+    found = []
+    if in_use is not None and in_use.created_at > split_at:
+        found.append(f"The weights in use were made on {in_use.created_at:%Y-%m-%d}, {SEEN}.")
+    if encoder is not None and encoder.created_at > split_at:
+        found.append(f"The interest encoder in use was made on {encoder.created_at:%Y-%m-%d}, {SEEN}.")
+    return found
 
 
 def dataset(split_at: datetime, *, max_users: int) -> Dataset:

@@ -40,4 +40,5 @@ def compared(first: Mapping[str, Any], second: Mapping[str, Any]) -> metrics.Com
     if not len(items) or any(len(each) != len(items) for each in gains) or items.min() < 1:
         return None
     users = np.repeat(np.arange(len(items)), items)
-    return metrics.compare(*((each / items)[users] for each in gains), users)
+    a, b = ((each / items)[users] for each in gains)
+    return metrics.compare(a, b, users)

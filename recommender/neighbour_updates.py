@@ -119,12 +119,12 @@ def _changes(before: Sequence[Row], after: Sequence[Row]) -> Changes:
 
 
 def _interactions(rows: Sequence[Row], item_ids: NDArray[np.int64]) -> Interactions:
-    users, items, times_s = (np.array(column) for column in zip(*rows, strict=True)) if rows else ([], [], [])
+    users = np.array([user for user, _, _ in rows], dtype=np.int64)
     return interactions(
-        np.asarray(users, dtype=np.int64),
-        np.searchsorted(item_ids, np.asarray(items, dtype=np.int64)),
-        np.asarray(times_s, dtype=np.float64),
-        n_users=int(max(users, default=-1)) + 1,
+        users,
+        np.searchsorted(item_ids, np.array([item for _, item, _ in rows], dtype=np.int64)),
+        np.array([time_s for _, _, time_s in rows], dtype=np.float64),
+        n_users=int(users.max(initial=-1)) + 1,
         n_items=len(item_ids),
     )
 
