@@ -166,21 +166,29 @@ def remembered(
 ) -> dict[str, NDArray[np.float64]]:
     """Raw scores of the pool by the sources that remember, were they to forget as fast as this."""
     ids = pool.ids.tolist()
-    found = {}
-    for source in sources.VOTING:
-        votes = shelf.votes(source, state.recent_items(memory_steps[source]), state.excluded)
-        found[source] = np.array([votes.get(item_id, 0.0) for item_id in ids])
-    recents = state.recent_items(memory_steps["similar"])
-    recent_ids = _strongest(recents, sources.CARRIERS)
-    found["similar"] = sources.resemblance(
-        pool.vectors,
-        shelf.vectors(recent_ids),
-        np.array([recents[item_id] for item_id in recent_ids]),
-        sharpness=sources.SHARPNESS,
-    )
+    found = {
+        source: _votes_of(ids, shelf.votes(source, state.recent_items(memory_steps[source]), state.excluded))
+        for source in sources.VOTING
+    }
+    recents = _recents(state, memory_steps["similar"])
+    found["similar"] = sources.similar(pool.vectors, shelf.vectors(list(recents)), _values(recents))
     latent = state.recent_items(memory_steps["latent"])
-    found["latent"] = factor_scores(shelf.factors(ids), shelf.factors(list(latent)), np.array(list(latent.values())))
+    found["latent"] = factor_scores(shelf.factors(ids), shelf.factors(list(latent)), _values(latent))
     return found
+
+
+def _votes_of(ids: Sequence[int], votes: Mapping[int, float]) -> NDArray[np.float64]:
+    return np.array([votes.get(item_id, 0.0) for item_id in ids])
+
+
+def _recents(state: UserState, half_life_steps: float) -> dict[int, float]:
+    """What was done last, strongest first: so many that what resembles them is worth asking."""
+    recents = state.recent_items(half_life_steps)
+    return {item_id: recents[item_id] for item_id in _strongest(recents, sources.CARRIERS)}
+
+
+def _values(weights: Mapping[int, float]) -> NDArray[np.float64]:
+    return np.array(list(weights.values()), dtype=np.float64)
 
 
 def _proposals(
@@ -229,8 +237,8 @@ def _scored(
     recipe = ranker.recipe
     known = shelf.statistics(item_ids)  # without those deleted since they were proposed
     ids = known.ids.tolist()
-    recents = state.recent_items(recipe.memory_steps["similar"])
-    recent_ids = _strongest(recents, sources.CARRIERS)
+    recents = _recents(state, recipe.memory_steps["similar"])
+    recent_ids = list(recents)
     carriers = _carriers(votes, recipe)
     vectors = shelf.vectors([*ids, *recent_ids, *carriers])
     latent = state.recent_items(recipe.memory_steps["latent"])
@@ -238,15 +246,15 @@ def _scored(
     labels = shelf.labels(ids)
     affinity = {interest.label_id: interest.weight for interest in state.interest_labels}
     evidence = sources.Evidence(
-        votes={source: np.array([votes[source].get(item_id, 0.0) for item_id in ids]) for source in sources.VOTING},
+        votes={source: _votes_of(ids, votes[source]) for source in sources.VOTING},
         vectors=own,
         recent=of_recent,
-        recent_weights=np.array([recents[item_id] for item_id in recent_ids]),
+        recent_weights=_values(recents),
         factors=shelf.factors(ids),
         latent_done=shelf.factors(list(latent)),
-        latent_weights=np.array(list(latent.values())),
+        latent_weights=_values(latent),
         carriers=of_carriers,
-        carrier_votes=np.array(list(carriers.values())),
+        carrier_votes=_values(carriers),
         interests=_interest_rows(state.interests, own.shape[1]),
         interest_shares=np.array([interest.weight for interest in state.interests]),
         label_affinity=np.array(

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from recommender import replay, tuning
+from recommender import evaluation_encoder, evaluation_pairs, evaluation_reranking, replay, tuning
 from recommender.algorithms import baselines as baseline_algorithms
 from recommender.algorithms import metrics
 from recommender.algorithms.learned import Learned, Learning, learn
 from recommender.algorithms.sources import SOURCES
 from recommender.algorithms.weights import BUCKETS, NOT_PROPOSED, bucket_of, pools_of
 from recommender.candidates import UserState
+from recommender.evaluation_reranking import Asking
 from recommender.evaluation_rows import Case, Dataset, Fold
 from recommender.memory_shelf import MemoryShelf
 from recommender.strategies import Ranker, Recipe, ranker_from
@@ -26,6 +27,9 @@ K = 10
 METRICS = ("hr@10", "ndcg@10", "mrr")
 MOST_CASES_FOR_ABLATION = 2_000
 CASES_A_REPORT = 500
+RERANKS = (
+    "The strategy asks the language model, which these lists do without; `manage.py evaluate --rerank` asks it too."
+)
 
 OnProgress = Callable[[int, int, str], None]
 
@@ -54,10 +58,12 @@ def evaluate(
     on_progress: OnProgress | None = None,
     parameters: Mapping[str, Any] | None = None,
     only_cold: bool = False,
+    ask: Asking | None = None,
 ) -> dict[str, Any]:
     """The report that `manage.py evaluate` writes. parameters: of a fit that is to be judged as it is; by default they
     are fitted on validation. only_cold: only targets that nobody had taken before, ranked among such items; beside them
-    stands the content alone. Raises KeyError for an unknown baseline."""
+    stands the content alone. ask: also say what re-ranking by the language model would do. Raises KeyError for an
+    unknown baseline."""
     report = on_progress or (lambda done, total, message: None)
     steps = 4 + len(baselines)
     started = time.monotonic()
@@ -65,6 +71,10 @@ def evaluate(
     if only_cold:
         data = cold_only(data)
         baselines = ("content", *baselines)
+    encoder = None
+    if parameters is None and recipe.is_fitted:
+        encoder = evaluation_encoder.train(data, on_step=lambda words: report(0, steps, words))
+        data = replace(data, transform=encoder.transform)
     tuned = (
         tuning.tune(data, recipe, on_step=lambda words: report(0, steps, words))
         if parameters is None and recipe.is_fitted
@@ -95,10 +105,16 @@ def evaluate(
             result["baselines"][name] = _compared(judged, other, fold.cases, its_lists, learned, shelf) | {
                 "settings": words
             }
+    if ask is not None:
+        report(3, steps, "Asking the language model")
+        result["rerank"] = evaluation_reranking.reranked(fold.cases, states, made, ranker, data.titles, ask)
     result["ablation"] = _ablation(fold.cases, states, ranker, made)
     result["slices"] = _slices(judged, fold.cases, learned)
     result["weights"] = {bucket: dict(ranker.by_bucket.get(bucket, recipe.weights)) for bucket in BUCKETS}
     result["parameters"] = used
+    result["weights_from"] = {"kind": "validation" if tuned else "fit" if used else "recipe"}
+    result["interest_encoder"] = encoder.report if encoder else {"used": data.transform is not None}
+    result["per_user"] = evaluation_pairs.per_user(judged)
     result["validation"] = (
         {"n": tuned.n, "ndcg_before": round(tuned.ndcg_before, 5), "ndcg_after": round(tuned.ndcg_after, 5)}
         if tuned
@@ -107,7 +123,8 @@ def evaluate(
     result["candidate_recall"] = _share([judged.ranks < metrics.MISS])
     result["fit_seconds"] = round(fit_seconds, 1)
     result["users_per_s"] = round(len(made) / max(took_s, 1e-9), 1)
-    result["warnings"] = list(data.warnings)
+    asks_anyway = [RERANKS] if recipe.rerank and ask is None else []
+    result["warnings"] = [*data.warnings, *asks_anyway]
     report(steps, steps, "The evaluation is finished")
     return result
 
@@ -134,7 +151,7 @@ def make_lists(
         for turn, case in enumerate(fold.cases):
             if on_case is not None and turn % CASES_A_REPORT == 0:
                 on_case(f"Making lists: {turn:,} of {len(fold.cases):,}")
-            states.append(replay.state_of(case, ranker.recipe, shelf, data.same_text))
+            states.append(replay.state_of(case, ranker.recipe, shelf, data.same_text, data.transform))
             made.append(replay.make(case, ranker, shelf, states[-1], n=K))
     return MadeLists(learned, shelf, states, made, time.monotonic() - started)
 

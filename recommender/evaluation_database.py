@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from django.conf import settings
@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from catalog.models import Item, ItemEmbedding
-from recommender import evaluation, tuning
+from recommender import encoding, evaluation, evaluation_reranking, tuning
 from recommender.algorithms.histories import DAY_S, Interactions
 from recommender.candidates import past_of
 from recommender.evaluation_rows import Case, Dataset, Fold
 from recommender.interests import HISTORY_EVENTS, Vectors, interests_of, labels_of
-from recommender.models import EndUser, Event, InterestLabel, InterestVector, Strategy
+from recommender.models import EndUser, Event, InterestEncoder, InterestLabel, InterestVector, RankerFit, Strategy
 from recommender.neighbours import read_interactions, titles_of_items
 from recommender.shelves import PooledLabel
 from recommender.strategies import recipe_of
@@ -28,6 +28,7 @@ from recsite.operations.errors import InvalidInputError
 
 VALIDATION_DAYS = 28
 USERS_AT_ONCE = 200
+SEEN = "after the split, and may have seen what is judged here"
 
 
 def evaluate_database(
@@ -37,19 +38,54 @@ def evaluate_database(
     max_users: int,
     baselines: Sequence[str],
     on_progress: Callable[[int, int, str], None] | None = None,
+    fit: Literal["anew", "live", "as served"] = "as served",
+    repeats: str | None = None,
+    only_cold: bool = False,
+    ask: evaluation_reranking.Asking | None = None,
 ) -> dict[str, Any]:
-    """The report of `evaluation.evaluate` for this strategy, all learned and tuned from what came before `split_at`.
+    """The report of `evaluation.evaluate` for this strategy, all learned from what came before `split_at`.
 
+    fit: `anew` fits weights on what came before, `live` judges those in use now, the recipe's own where there is no
+    fit; `as served` is `live` where a fit is in use, else `anew`. repeats: instead of the recipe's.
     Raises InvalidInputError where nobody with a history took anything after it.
     """
     recipe = recipe_of(strategy)
+    recipe = recipe.with_repeats(repeats) if repeats else recipe
+    in_use = RankerFit.objects.current(strategy.pk) if recipe.is_fitted and strategy.pk and fit != "anew" else None
+    if fit == "live" and in_use is None:
+        recipe = replace(recipe, is_fitted=False)
     data = dataset(split_at, max_users=max_users)
     if not data.test.cases:
         raise InvalidInputError(
             f"No user with events before {split_at:%Y-%m-%d} took anything after it; choose an earlier date."
         )
-    result = evaluation.evaluate(data, recipe, baselines=baselines, on_progress=on_progress)
-    return result | {"strategy": str(strategy), "split_at": split_at.isoformat()}
+    result = evaluation.evaluate(
+        data,
+        recipe,
+        baselines=baselines,
+        on_progress=on_progress,
+        parameters=in_use.parameters if in_use else None,
+        only_cold=only_cold,
+        ask=ask,
+    )
+    if in_use is not None:
+        result["weights_from"] |= {"fit": in_use.pk, "at": in_use.created_at.isoformat()}
+    if result["weights_from"]["kind"] != "validation":
+        result["warnings"] += _what_may_have_seen(in_use, split_at)
+    named = {"strategy": str(strategy)} if strategy.pk else {}
+    return result | named | {"split_at": split_at.isoformat()}
+
+
+def _what_may_have_seen(in_use: RankerFit | None, split_at: datetime) -> list[str]:
+    """What is in use now may have been chosen by what came after the split, which flatters it."""
+    model = ItemEmbedding.objects.model_in_use()
+    encoder = InterestEncoder.objects.defer("weights").filter(status=InterestEncoder.Status.LIVE, model=model).first()
+    found = []
+    if in_use is not None and in_use.created_at > split_at:
+        found.append(f"The weights in use were made on {in_use.created_at:%Y-%m-%d}, {SEEN}.")
+    if encoder is not None and encoder.created_at > split_at:
+        found.append(f"The interest encoder in use was made on {encoder.created_at:%Y-%m-%d}, {SEEN}.")
+    return found
 
 
 def dataset(split_at: datetime, *, max_users: int) -> Dataset:
@@ -74,6 +110,7 @@ def dataset(split_at: datetime, *, max_users: int) -> Dataset:
         mean=ItemEmbedding.objects.mean(),
         is_allowed=np.array([in_stock and not hidden for _, _, hidden, in_stock in rows], dtype=bool),
         labels=_labels(item_ids),
+        transform=encoding.live_transform(),
         warnings=("Labels, stock and hidden items are as they are today, not as they were then.",),
     )
 
@@ -121,13 +158,12 @@ def _fold(
 def known_before(
     users: Sequence[EndUser], moment: datetime, vectors: Vectors
 ) -> Iterator[tuple[EndUser, list[Event], tuple[InterestVector, ...], tuple[InterestLabel, ...]]]:
-    """Each user's newest events before the moment, and the interests that a rebuild then would have made of them."""
+    """Each user's newest events before the moment, and the interests that a rebuild then would have made of them, not
+    encoded."""
     rows = Event.objects.filter(occurred_at__lt=moment).latest_of([user.pk for user in users], HISTORY_EVENTS)
     histories = {user_id: list(own) for user_id, own in groupby(rows, key=lambda event: event.user_id)}
     labels = labels_of(sorted({event.item_id for own in histories.values() for event in own}))
-    found, found_labels = interests_of(users, histories, vectors, labels)
-    for interest in found:  # as the database keeps them, in half precision
-        interest.vector = np.asarray(interest.vector).astype(np.float16).astype(np.float32)
+    found, found_labels = interests_of(users, histories, vectors, labels, transform=None)
     for user in users:
         own_labels = [each for each in found_labels if each.user_id == user.pk]
         yield (

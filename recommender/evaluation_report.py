@@ -17,8 +17,10 @@ from recommender.evaluation_words import (
     HEADLINES,
     METRICS,
     difference_words,
+    encoder_words,
     metric_name,
     metric_words,
+    weights_from_words,
 )
 from recommender.templatetags.scores import source_name
 
@@ -93,6 +95,8 @@ class ReportView:
     slices: tuple[Slice, ...]
     weight_sources: tuple[tuple[str, str], ...]
     weights: tuple[Weights, ...]
+    weights_from: str
+    encoder: str
     warnings: tuple[str, ...]
     fit_seconds: float | None
     users_per_s: float | None
@@ -124,6 +128,8 @@ def view_of(report: Mapping[str, Any], *, strategy: str) -> ReportView:
         slices=_slices(report),
         weight_sources=tuple((source, source_name(source)) for source in sources),
         weights=weights,
+        weights_from=weights_from_words(mapping_of(report.get("weights_from"))),
+        encoder=encoder_words(mapping_of(report.get("interest_encoder"))),
         warnings=tuple(str(one) for one in list_of(report.get("warnings"))),
         fit_seconds=_number(report.get("fit_seconds")),
         users_per_s=_number(report.get("users_per_s")),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.algorithms.histories import History, Interactions, history
+from recommender.algorithms.interest_transform import InterestTransform
 from recommender.models import InterestLabel, InterestVector
 from recommender.shelves import PooledLabel
 
@@ -23,7 +24,8 @@ class Case:
 
     candidates: the items to rank, where somebody chose them; None: all. last_taken: by item the days since it was
     last taken, where the past has looks and clicks as well; None: the past is all taking. hidden: items that the user
-    asked not to see again. interests and interest_labels: as the site had them; None: made of `past`.
+    asked not to see again. interests and interest_labels: as the site had them, before any encoder; None: made of
+    `past`.
     """
 
     user: str
@@ -57,7 +59,8 @@ class Fold:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Items are numbered from 0. vectors: (n, dim) as stored. `validation` and `test` never share a case; whatever is
+    """Items are numbered from 0. vectors: (n, dim) as stored; transform: the interest encoder, None where interests
+    stay as they are. `validation` and `test` never share a case; whatever is
     chosen is chosen on validation."""
 
     titles: tuple[str, ...]
@@ -71,6 +74,7 @@ class Dataset:
     is_allowed: NDArray[np.bool_] | None = None
     labels: Mapping[int, tuple[PooledLabel, ...]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    transform: InterestTransform | None = None
 
     @cached_property
     def same_text(self) -> dict[int, tuple[int, ...]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.utils.translation import gettext, gettext_lazy
 
 METRICS = {
@@ -141,3 +144,36 @@ def p_value_words(p_value: float | None) -> str:
     if p_value is None:
         return "–"
     return "p < .001" if p_value < 0.001 else f"p = {p_value:.3f}".replace("0.", ".")
+
+
+def weights_from_words(said: Mapping[str, Any]) -> str:
+    """Where the weights come from. Older reports do not say: theirs were fitted before the split."""
+    if said.get("kind") == "fit":
+        if said.get("fit"):
+            return gettext("As fit %(fit)s has them, which is in use now.") % {"fit": said["fit"]}
+        return gettext("As a fit has them, which was given.")
+    if said.get("kind") == "recipe":
+        return gettext("As the recipe has them: no fit is in use.")
+    return gettext("Fitted on days before the split.")
+
+
+def encoder_words(said: Mapping[str, Any]) -> str:
+    """What became of the interest encoder; nothing where the report does not say."""
+    if "used" not in said:
+        return ""
+    before, after, p_value = (said.get(name) for name in ("before", "after", "p_value"))
+    if not all(isinstance(value, int | float) for value in (before, after, p_value)):
+        if said["used"]:
+            return gettext("Interests went through the encoder that is live.")
+        return gettext("Interests are as they are, without an encoder.")
+    words = (
+        gettext("An encoder of interests was trained before the split and used")
+        if said["used"]
+        else gettext("An encoder of interests was trained before the split and not used")
+    )
+    return gettext("%(words)s: NDCG of interests alone %(after)s instead of %(before)s (p = %(p)s).") % {
+        "words": words,
+        "after": f"{after:.4f}",
+        "before": f"{before:.4f}",
+        "p": f"{p_value:.3f}",
+    }

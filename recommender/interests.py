@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from catalog import vector_labels
 from catalog.models import ItemEmbedding
-from recommender import encoding
+from recommender import encoding, neighbour_updates
 from recommender.algorithms import interest as algorithm
+from recommender.algorithms.interest_transform import InterestTransform
 from recommender.models import EndUser, Event, InterestLabel, InterestVector
 
 log = structlog.get_logger(__name__)
@@ -113,7 +114,8 @@ def _rebuild_chunk(user_ids: Sequence[int], *, vectors: Vectors | None, only_if_
     loaded = vectors if vectors is not None else Vectors.load(item_ids)
     labels = labels_of(item_ids)
     histories = {user_id: list(own) for user_id, own in groupby(events, key=lambda event: event.user_id)}
-    new_vectors, new_labels = interests_of(users, histories, loaded, labels)
+    new_vectors, new_labels = interests_of(users, histories, loaded, labels, transform=encoding.live_transform())
+    neighbour_updates.count_new(users, histories)
     _replace(users, new_vectors, new_labels)
     log.info("interests_rebuilt", users=len(users), first_user=users[0].pk, vectors=len(new_vectors))
     return len(users)
@@ -131,9 +133,15 @@ def interests_at(user: EndUser, moment: datetime) -> tuple[list[InterestVector],
 
 
 def interests_of(
-    users: Sequence[EndUser], histories: Mapping[int, Sequence[Event]], loaded: Vectors, labels: LabelsByItem
+    users: Sequence[EndUser],
+    histories: Mapping[int, Sequence[Event]],
+    loaded: Vectors,
+    labels: LabelsByItem,
+    *,
+    transform: InterestTransform | None,
 ) -> tuple[list[InterestVector], list[InterestLabel]]:
-    """Unsaved rows for these users, from their newest events by user id; by user, strongest first."""
+    """Unsaved rows for these users, from their newest events by user id; by user, strongest first. transform: None
+    leaves the vectors in the items' own space."""
     new_vectors: list[InterestVector] = []
     new_labels: list[InterestLabel] = []
     for user in users:
@@ -141,7 +149,7 @@ def interests_of(
         new_vectors += _vectors_of(user, history, loaded)
         new_labels += _interest_labels_of(user, history, labels)
     _name(new_vectors)
-    _encode(new_vectors)
+    _encode(new_vectors, transform)
     for user in users:
         own = [interest for interest in new_vectors if interest.user_id == user.pk]
         known = {each.taxonomy_id for event in histories.get(user.pk, []) for each in labels.get(event.item_id, [])}
@@ -249,10 +257,9 @@ def _name(vectors: Sequence[InterestVector]) -> None:
         ]
 
 
-def _encode(vectors: Sequence[InterestVector]) -> None:
-    """U = f(W1 x + b1) by the live version, where there is one."""
-    transform = encoding.live_transform() if vectors else None
-    if transform is None:
+def _encode(vectors: Sequence[InterestVector], transform: InterestTransform | None) -> None:
+    """U = f(W1 x + b1)."""
+    if transform is None or not vectors:
         return
     for interest, encoded in zip(vectors, transform.apply(np.stack([each.vector for each in vectors])), strict=True):
         interest.vector = encoded

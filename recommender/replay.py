@@ -14,6 +14,7 @@ from recommender import candidates, picking
 from recommender.algorithms import fusion, sources
 from recommender.algorithms import interest as interest_algorithm
 from recommender.algorithms.histories import History
+from recommender.algorithms.interest_transform import InterestTransform
 from recommender.candidates import Pool, UserState
 from recommender.evaluation_rows import Case
 from recommender.interests import HALF_LIFE_DAYS, HISTORY_EVENTS, MAX_INTERESTS, MAX_LABELS_PER_TAXONOMY
@@ -24,19 +25,28 @@ from recommender.strategies import Ranker, Recipe
 
 @dataclass(frozen=True)
 class Made:
-    """The list of one case: item numbers best first, and the whole order of its pool."""
+    """The list of one case: item numbers best first, and the whole order of its pool. explored: those of the items
+    that were drawn to explore."""
 
     items: tuple[int, ...]
     order: NDArray[np.int64]
     pool: Pool
+    explored: frozenset[int] = frozenset()
 
 
-def state_of(case: Case, recipe: Recipe, shelf: MemoryShelf, same_text: Mapping[int, tuple[int, ...]]) -> UserState:
-    """What `candidates.user_state` would have said. same_text: items that read the same, by item, itself with them."""
+def state_of(
+    case: Case,
+    recipe: Recipe,
+    shelf: MemoryShelf,
+    same_text: Mapping[int, tuple[int, ...]],
+    transform: InterestTransform | None = None,
+) -> UserState:
+    """What `candidates.user_state` would have said. same_text: items that read the same, by item, itself with them;
+    transform: the interest encoder, None where interests stay as they are."""
     past = _newest(case.past, recipe.history_events)
     interests, labels = case.interests, case.interest_labels
     if interests is None:
-        interests = _interests(_newest(case.past, HISTORY_EVENTS), shelf)
+        interests = interests_of(case.past, shelf)
         labels = _interest_labels(_newest(case.past, HISTORY_EVENTS), shelf)
     settled = set(case.hidden)
     if recipe.repeats == "exclude":
@@ -46,7 +56,7 @@ def state_of(case: Case, recipe: Recipe, shelf: MemoryShelf, same_text: Mapping[
         user=None,
         as_of=datetime.fromtimestamp(case.as_of_s, UTC),
         past=past,
-        interests=interests,
+        interests=_stored(interests, transform),
         interest_labels=labels,
         excluded=tuple(sorted(excluded)),
     )
@@ -58,7 +68,9 @@ def make(case: Case, ranker: Ranker, shelf: MemoryShelf, state: UserState, *, n:
     fused = fusion.fuse(pool.raw, ranker.weights(state.past.length), ranker.spreads)
     picked = picking.pick(pool, fused, state, ranker.recipe, n=n, draw=picking.drawn(case.user, state))
     order = fusion.best_first(fused.scores, pool.ids)
-    return Made(tuple(int(pool.ids[place]) for place in picked.places), pool.ids[order], pool)
+    items = tuple(int(pool.ids[place]) for place in picked.places)
+    explored = frozenset(int(pool.ids[place]) for place in picked.propensities)
+    return Made(items, pool.ids[order], pool, explored)
 
 
 def columns(state: UserState, shelf: MemoryShelf, pool: Pool, half_lives: Sequence[float]) -> NDArray[np.float32]:
@@ -82,15 +94,33 @@ def _net_weights(past: History) -> tuple[NDArray[np.int64], NDArray[np.float64]]
     return items, interest_algorithm.net_weights(places, faded, n_items=len(items))
 
 
-def _interests(past: History, shelf: MemoryShelf) -> tuple[InterestVector, ...]:
-    items, net = _net_weights(past)
+def _stored(interests: Sequence[InterestVector], transform: InterestTransform | None) -> tuple[InterestVector, ...]:
+    """Encoded, and in half precision, as the database keeps them."""
+    found = []
+    for interest in interests:
+        vector = np.asarray(interest.vector, dtype=np.float32)
+        encoded = vector if transform is None else transform.apply(vector)
+        found.append(
+            InterestVector(
+                position=interest.position,
+                vector=encoded.astype(np.float16).astype(np.float32),
+                weight=interest.weight,
+                medoid_id=interest.medoid_id,
+            )
+        )
+    return tuple(found)
+
+
+def interests_of(past: History, shelf: MemoryShelf) -> tuple[InterestVector, ...]:
+    """As a rebuild would make them, not encoded."""
+    items, net = _net_weights(_newest(past, HISTORY_EVENTS))
     known = shelf.has_vector[items]
     items, net = items[known], net[known]
     found = interest_algorithm.interests(shelf.centred[items], net, max_interests=MAX_INTERESTS)
     return tuple(
         InterestVector(
             position=position,
-            vector=interest.vector.astype(np.float16).astype(np.float32),
+            vector=interest.vector,
             weight=interest.weight,
             medoid_id=int(items[interest.medoid]),
         )

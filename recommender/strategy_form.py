@@ -13,12 +13,14 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from django.utils.translation import gettext
 
-from recommender.strategies import SOURCES, Recipe, recipe_from
+from recommender.strategies import DEFAULT_MEMORY_STEPS, SOURCES, Recipe, recipe_from
 from recommender.strategy_words import GROUPS, SOURCE_HELP, FieldWords, plain, words_of
 from recommender.templatetags.scores import source_name
 from recsite.operations.errors import InvalidInputError
 
 LONGEST_JSON = 10_000
+# Fields with a number for each source, and which sources they are.
+BY_SOURCE = {"weights": SOURCES, "memory_steps": tuple(DEFAULT_MEMORY_STEPS)}
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,11 @@ def form_of(recipe: Recipe) -> RecipeForm:
     fields = []
     for each in dataclasses.fields(Recipe):
         value = getattr(recipe, each.name)
-        if each.name == "weights":
-            fields += [_blank(f"weights.{key}", _text(value.get(key, 0.0), words_of("weights"))) for key in SOURCES]
+        if each.name in BY_SOURCE:
+            words = words_of(each.name)
+            fields += [
+                _blank(f"{each.name}.{source}", _text(value.get(source, 0.0), words)) for source in BY_SOURCE[each.name]
+            ]
         else:
             fields.append(_blank(each.name, _text(value, words_of(each.name))))
     return RecipeForm(_grouped(fields), dataclasses.asdict(recipe))
@@ -96,7 +101,7 @@ def form_of(recipe: Recipe) -> RecipeForm:
 def form_from(typed: Mapping[str, str]) -> RecipeForm:
     """The form as it was typed, each error at its field. Nothing typed is lost, whatever is wrong."""
     values: dict[str, object] = {}
-    weights: dict[str, float] = {}
+    by_source: dict[str, dict[str, float]] = {name: {} for name in BY_SOURCE}
     fields = []
     for key in _keys():
         field = _blank(key, typed.get(key, "").replace("\x00", "").strip())
@@ -104,17 +109,17 @@ def form_from(typed: Mapping[str, str]) -> RecipeForm:
             value = _parsed(field)
             name, _, source = key.partition(".")
             if source:
-                # The other weights stand in for the moment, so that what is wrong is wrong with this one.
-                recipe_from({"weights": {**dict.fromkeys(SOURCES, 1.0), source: value}})
-                weights[source] = value
+                # The others stand in for the moment, so that what is wrong is wrong with this one.
+                recipe_from({name: {**dict.fromkeys(BY_SOURCE[name], 1.0), source: value}})
+                by_source[name][source] = value
             else:
                 recipe_from({name: value})
                 values[name] = value
         except InvalidInputError as refused:
             field = replace(field, error=refused.message)
         fields.append(field)
-    values["weights"] = weights
-    of_weights = "" if any(weights.values()) else gettext("Give at least one source a weight above 0.")
+    values |= by_source
+    of_weights = "" if any(by_source["weights"].values()) else gettext("Give at least one source a weight above 0.")
     form = RecipeForm(_grouped(fields, of_weights), None)
     if form.wrong:
         return form
@@ -129,7 +134,8 @@ def form_from(typed: Mapping[str, str]) -> RecipeForm:
 def _keys() -> tuple[str, ...]:
     found: list[str] = []
     for each in dataclasses.fields(Recipe):
-        found += [f"weights.{source}" for source in SOURCES] if each.name == "weights" else [each.name]
+        sources = BY_SOURCE.get(each.name)
+        found += [each.name] if sources is None else [f"{each.name}.{source}" for source in sources]
     return tuple(found)
 
 
@@ -137,7 +143,8 @@ def _blank(key: str, text: str) -> FormField:
     name, _, source = key.partition(".")
     words = words_of(name)
     if source:
-        return FormField(key, "number", words, source_name(source), text, str(SOURCE_HELP.get(source, "")))
+        said = SOURCE_HELP.get(source, "") if name == "weights" else ""
+        return FormField(key, "number", words, source_name(source), text, str(said))
     kind, choices, is_optional = _kind(name)
     named = tuple((choice, str(words.choices.get(choice, choice))) for choice in choices)
     return FormField(key, kind, words, str(words.name), text, str(words.help), named, is_optional)
@@ -223,9 +230,18 @@ def _refuse(constant: str) -> None:
 
 def _grouped(fields: list[FormField], of_weights: str = "") -> tuple[Group, ...]:
     found = []
-    for key, name in (("weights", words_of("weights").name), *GROUPS.items()):
-        inside = tuple(each for each in fields if (each.words.group if "." not in each.key else "weights") == key)
+    order = ["weights"]
+    for group in GROUPS:  # numbers by source stand beside the group of their field
+        order += [group, *(name for name in BY_SOURCE if name != "weights" and words_of(name).group == group)]
+    for key in order:
+        name = words_of(key).name if key in BY_SOURCE else GROUPS[key]
+        inside = tuple(each for each in fields if _group_of(each) == key)
         if inside:
-            help_text = str(words_of("weights").help) if key == "weights" else ""
+            help_text = str(words_of(key).help) if key in BY_SOURCE else ""
             found.append(Group(str(name), key, help_text, inside, of_weights if key == "weights" else ""))
     return tuple(found)
+
+
+def _group_of(field: FormField) -> str:
+    name, _, source = field.key.partition(".")
+    return name if source else field.words.group

@@ -52,7 +52,7 @@ SOURCE_HELP: Mapping[str, Words] = {
     "new": gettext_lazy("What hardly anybody took yet."),
 }
 ITEMS, DAYS = gettext_lazy("items"), gettext_lazy("days")
-EVENTS, USERS = gettext_lazy("events"), gettext_lazy("users")
+EVENTS, USERS, STEPS = gettext_lazy("events"), gettext_lazy("users"), gettext_lazy("steps")
 
 WORDS: Mapping[str, FieldWords] = {
     "weights": FieldWords(
@@ -95,6 +95,9 @@ WORDS: Mapping[str, FieldWords] = {
         "history",
         gettext_lazy("Memory"),
         gettext_lazy("After so many later baskets or clicks an event counts half for a source; smaller follows whims."),
+        STEPS,
+        0.1,
+        1_000,
     ),
     "repeats": FieldWords(
         "repeats",

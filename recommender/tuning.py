@@ -67,7 +67,7 @@ def tune(data: Dataset, recipe: Recipe, *, on_step: Callable[[str], None] | None
     fold = Fold(data.validation.learned_from, sample(data.validation.cases, MOST_CASES))
     learned = learn(fold.learned_from, data.titles, as_of_s=fold.as_of_s)
     shelf = shelf_of(data, learned)
-    states = [replay.state_of(case, recipe, shelf, data.same_text) for case in fold.cases]
+    states = [replay.state_of(case, recipe, shelf, data.same_text, data.transform) for case in fold.cases]
     say("Choosing how neighbours are learned")
     learning = _learning(data, fold, learned, states)
     say("Learning what was known before validation")

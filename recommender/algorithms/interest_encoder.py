@@ -40,7 +40,7 @@ class Examples:
     inputs: (n, k, dim) float32, the interest vectors in the mean-centred item space, zeros where a user has fewer
     than k; shares: (n, k), each interest's share, 0 where there is none; targets: (n,), rows of the item vectors;
     weights: (n,), how much each counts; known: (n, h), rows of items that are not ranked, such as those the user took
-    before, filled up with -1.
+    before, filled up with -1; among: (n, c), rows that alone are ranked, the same way; None: all others.
     """
 
     inputs: NDArray[np.float32]
@@ -48,6 +48,7 @@ class Examples:
     targets: NDArray[np.int64]
     weights: NDArray[np.float32]
     known: NDArray[np.int64] | None = None
+    among: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         n, k = self.shares.shape
@@ -62,7 +63,10 @@ class Examples:
 
     def take(self, places: NDArray[np.int64] | NDArray[np.bool_]) -> Examples:
         known = None if self.known is None else self.known[places]
-        return Examples(self.inputs[places], self.shares[places], self.targets[places], self.weights[places], known)
+        among = None if self.among is None else self.among[places]
+        return Examples(
+            self.inputs[places], self.shares[places], self.targets[places], self.weights[places], known, among
+        )
 
 
 @dataclass(frozen=True)
@@ -205,10 +209,15 @@ def ranks(transform: InterestTransform, examples: Examples, item_vectors: NDArra
         part = slice(begin, begin + RANKED_AT_ONCE)
         scores = scores_of(transform, examples.inputs[part], examples.shares[part], item_vectors)
         own = np.take_along_axis(scores, examples.targets[part][:, None], axis=1)
+        if examples.among is not None:
+            places, columns = np.nonzero(examples.among[part] >= 0)
+            ranked = examples.among[part][places, columns]
+            all_scores, scores = scores, np.full_like(scores, -np.inf)
+            scores[places, ranked] = all_scores[places, ranked]
         if examples.known is not None:
             places, columns = np.nonzero(examples.known[part] >= 0)
             scores[places, examples.known[part][places, columns]] = -np.inf
-            np.put_along_axis(scores, examples.targets[part][:, None], own, axis=1)
+        np.put_along_axis(scores, examples.targets[part][:, None], own, axis=1)
         ahead, same = (scores > own).sum(axis=1), (scores == own).sum(axis=1)
         result[part] = ahead + (same + 1.0) / 2.0
     return result

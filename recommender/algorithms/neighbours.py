@@ -115,6 +115,17 @@ def transitions(
     the order within minutes is partly chance. score[i, j] = count[i, j] / (steps with i beside another step +
     shrinkage): close to the probability of j in the next step.
     """
+    counts, occurrences = transition_counts(rows, steps_apart=steps_apart)
+    strengths = sparse.csr_matrix(sparse.diags(1.0 / (occurrences + shrinkage)) @ counts)
+    items, followers, scores = _strongest(strengths, k=k)
+    users = np.asarray(counts[items, followers]).ravel() if len(items) else np.zeros(0)
+    return NeighbourPairs(items, followers, scores, np.rint(users).astype(np.int64))
+
+
+def transition_counts(
+    rows: Interactions, *, steps_apart: int = STEPS_APART
+) -> tuple[sparse.csr_matrix, NDArray[np.float64]]:
+    """((n_items, n_items) what `transitions` counts, the diagonal left out; (n_items,) steps beside another step)."""
     moments, places = _moments(rows)
     taken = sparse.csr_matrix(
         (np.ones(len(rows)), (places, rows.items)), shape=(len(moments), rows.n_items), dtype=np.float64
@@ -128,11 +139,7 @@ def transitions(
         counts = counts + pairs + BACKWARDS * pairs.T
         if apart == 1:
             beside[earlier] = beside[earlier + 1] = True
-    occurrences = np.asarray(taken[beside].sum(axis=0)).ravel()
-    strengths = sparse.csr_matrix(sparse.diags(1.0 / (occurrences + shrinkage)) @ _without_diagonal(counts))
-    items, followers, scores = _strongest(strengths, k=k)
-    users = np.asarray(counts[items, followers]).ravel() if len(items) else np.zeros(0)
-    return NeighbourPairs(items, followers, scores, np.rint(users).astype(np.int64))
+    return _without_diagonal(counts), np.asarray(taken[beside].sum(axis=0)).ravel()
 
 
 def words(texts: Sequence[str], *, k: int = 50, power: float = 2.0) -> NeighbourPairs:

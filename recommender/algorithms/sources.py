@@ -77,7 +77,7 @@ def raw_scores(evidence: Evidence, *, new_below_users: int) -> Scored:
         "carried": resemblance(
             evidence.vectors, evidence.carriers, evidence.carrier_votes, sharpness=CARRIED_SHARPNESS
         ),
-        "similar": resemblance(evidence.vectors, evidence.recent, evidence.recent_weights, sharpness=SHARPNESS),
+        "similar": similar(evidence.vectors, evidence.recent, evidence.recent_weights),
         "latent": factor_scores(evidence.factors, evidence.latent_done, evidence.latent_weights),
         "interest": closeness,
         "label_affinity": evidence.label_affinity,
@@ -87,6 +87,13 @@ def raw_scores(evidence: Evidence, *, new_below_users: int) -> Scored:
         "new": fresh * (np.maximum(closeness, 0.0) if len(evidence.interests) else 1.0),
     }
     return Scored({source: raw[source] for source in SOURCES}, closest)
+
+
+def similar(
+    vectors: NDArray[np.float32], recent: NDArray[np.float32], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What resembles what was done lately; (n,)."""
+    return resemblance(vectors, recent, weights, sharpness=SHARPNESS)
 
 
 def resemblance(

@@ -65,15 +65,18 @@ class Pools:
         return np.where(spread > 1e-12, np.maximum(spread, least), 1.0)
 
     def ndcg(self, scores: NDArray[np.float32], *, k: int) -> float:
-        """Mean NDCG@k over the targets; candidates of the same score share the places between them."""
+        """Mean NDCG@k over the targets; a target among equals gets what it would on average, were they shuffled."""
         total = 0.0
+        reached = np.concatenate([[0.0], np.cumsum(metrics.gains(np.arange(k), k=k))])
         for targets in self.targets.T:
             wanted = np.where(targets >= 0, scores[np.maximum(targets, 0)], np.inf)
             spread_out = np.repeat(wanted, self.sizes)
             above = np.add.reduceat((scores > spread_out).astype(np.int64), self.starts)
             equal = np.add.reduceat((scores == spread_out).astype(np.int64), self.starts)
-            places = np.where(targets >= 0, above + np.maximum(equal - 1, 0) // 2, metrics.MISS)
-            total += float(metrics.gains(places, k=k) @ self.worth)
+            # Places above .. above + equal - 1 are as likely, so the gain is the mean over those of the first k.
+            first, last = np.minimum(above, k), np.minimum(above + equal, k)
+            shared = (reached[last] - reached[first]) / np.maximum(equal, 1)
+            total += float(np.where(targets >= 0, shared, 0.0) @ self.worth)
         return total / float(((self.targets != NONE) * self.worth[:, None]).sum() or 1.0)
 
     def chosen(self, lists: NDArray[np.int64]) -> Pools:
@@ -130,7 +133,12 @@ def fit(
 ) -> FittedWeights:
     """columns: by source its alternatives in `pools.raw` (how fast it forgets), the default first. Without any list
     the start is returned as it is. Each bucket starts from what is best for all and keeps its own weights by
-    lists / (lists + 300)."""
+    lists / (lists + 300). A source that is silent in all lists keeps its weight and is not fitted: moving it moves
+    nothing, but every move of the others would be smaller by what it holds."""
+    silent = {source for source, own in columns.items() if len(pools) and not pools.raw[:, list(own)].any()}
+    if silent and len(silent) < len(columns):
+        heard = {source: own for source, own in columns.items() if source not in silent}
+        return _with_silent(fit(pools, heard, start, k=k), columns, silent, start)
     sources = list(columns)
     chosen = {source: columns[source][0] for source in sources}
     weights = _normalised(np.array([max(0.0, start.get(source, 0.0)) for source in sources]))
@@ -159,6 +167,23 @@ def fit(
         },
         ndcg_before=before,
         ndcg_after=after,
+    )
+
+
+def _with_silent(
+    found: FittedWeights, columns: Mapping[str, Sequence[int]], silent: set[str], start: Mapping[str, float]
+) -> FittedWeights:
+    total = sum(max(0.0, start.get(source, 0.0)) for source in columns) or 1.0
+    kept = {source: max(0.0, start.get(source, 0.0)) / total for source in silent}
+    left = 1.0 - sum(kept.values())
+    return replace(
+        found,
+        columns={source: found.columns.get(source, own[0]) for source, own in columns.items()},
+        spreads={source: found.spreads.get(source, 1.0) for source in columns},
+        weights={
+            bucket: {source: round(kept.get(source, left * own.get(source, 0.0)), 4) for source in columns}
+            for bucket, own in found.weights.items()
+        },
     )
 
 

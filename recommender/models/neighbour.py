@@ -97,6 +97,53 @@ class NeighbourQuerySet(models.QuerySet["Neighbour"]):
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [REBUILD_LOCK])
 
+    def is_rebuilding(self) -> bool:
+        """Whether a rebuild is writing now; if not, none writes until the transaction ends."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_xact_lock_shared(%s)", [REBUILD_LOCK])
+            return not cursor.fetchone()[0]
+
+    def fade(self, kind: str, factors: Mapping[int, float]) -> None:
+        """Multiply the scores of all neighbours of these items, each item's by its own."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                UPDATE recommender_neighbour n SET score = n.score * faded.factor
+                FROM unnest(%s::bigint[], %s::float8[]) AS faded(item_id, factor)
+                WHERE n.kind = %s AND n.item_id = faded.item_id
+                """,
+                [list(factors), list(factors.values()), kind],
+            )
+
+    def add_to(self, kind: str, rows: Sequence[tuple[int, int, float, int]], *, built_at: datetime) -> None:
+        """Add (item, neighbour, score, users) to what there is; a score below 0 takes away, down to 0."""
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                INSERT INTO recommender_neighbour AS n (kind, item_id, neighbour_id, score, users, built_at)
+                SELECT %s, added.item_id, added.neighbour_id, added.score, added.users, %s
+                FROM unnest(%s::bigint[], %s::bigint[], %s::float8[], %s::int[])
+                    AS added(item_id, neighbour_id, score, users)
+                JOIN catalog_item i ON i.id = added.item_id
+                JOIN catalog_item j ON j.id = added.neighbour_id
+                WHERE added.score > 0
+                ORDER BY added.item_id, added.neighbour_id
+                ON CONFLICT (kind, item_id, neighbour_id) DO UPDATE SET
+                    score = n.score + excluded.score, users = n.users + excluded.users
+                """,
+                [kind, built_at, *columns],
+            )
+            cursor.execute(
+                """
+                UPDATE recommender_neighbour n SET score = greatest(n.score + taken.score, 0)
+                FROM unnest(%s::bigint[], %s::bigint[], %s::float8[]) AS taken(item_id, neighbour_id, score)
+                WHERE n.kind = %s AND n.item_id = taken.item_id AND n.neighbour_id = taken.neighbour_id
+                    AND taken.score < 0
+                """,
+                [*columns[:3], kind],
+            )
+
     def replace_all(self, rows: Iterable[tuple[str, int, int, float, int]], *, built_at: datetime) -> None:
         """Delete every row and COPY (kind, item, neighbour, score, users) instead. Call it inside a transaction."""
         with connection.cursor() as cursor:
@@ -200,6 +247,32 @@ class ItemStatisticsQuerySet(models.QuerySet["ItemStatistics"]):
                 [list(item_ids)],
             )
             return cursor.fetchall()
+
+    def built_at(self) -> datetime | None:
+        """When the events were read that the statistics know; None without any."""
+        return self.order_by("item_id").values_list("built_at", flat=True).first()
+
+    def add_events(self, rows: Sequence[tuple[int, int, int, datetime]], *, built_at: datetime) -> dict[int, int]:
+        """Add (item, events, users, newest event) and return each item's events now. An item without statistics gets
+        some, as a rebuild would make them of users who all took it just now; of the others only events and their time
+        change. Locks these items' statistics, in order of item, until the transaction ends."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                INSERT INTO recommender_itemstatistics AS s (item_id, events, users, recent_users, popularity, trend,
+                    repeat_rate, repeat_share, cycle_days, first_event_at, last_event_at, built_at)
+                SELECT i.id, added.events, added.users, added.users, added.users, 0, 0, 0, 0, added.at, added.at, %s
+                FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::timestamptz[])
+                    AS added(item_id, events, users, at)
+                JOIN catalog_item i ON i.id = added.item_id ORDER BY i.id
+                ON CONFLICT (item_id) DO UPDATE SET
+                    events = greatest(s.events + excluded.events, 0),
+                    last_event_at = greatest(s.last_event_at, excluded.last_event_at)
+                RETURNING item_id, events
+                """,
+                [built_at, *(list(column) for column in zip(*rows, strict=True))],
+            )
+            return dict(cursor.fetchall())
 
     def replace_all(self, rows: Iterable[tuple[float, ...]], *, built_at: datetime) -> None:
         """Delete every row and COPY these: item, events, users, recent users, popularity, trend, repeat rate, repeat

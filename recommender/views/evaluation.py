@@ -107,7 +107,7 @@ def evaluation_compare(request: HttpRequest) -> HttpResponse:
     context = {
         "columns": [{"evaluation": one, "view": view} for one, view in zip(comparison.evaluations, views, strict=True)],
         "metrics": compared_metrics(views),
-        "verdict": verdict(views) if not comparison.warnings else "",
+        "verdict": verdict(views, [one.report for one in comparison.evaluations]) if not comparison.warnings else "",
         "warnings": comparison.warnings,
         "slices": [(name, [slices.get(name) for slices in by_name]) for name in names],
     }

@@ -67,6 +67,8 @@ def whole_report(**changes: Any) -> dict[str, Any]:
             "none": {"popular": 3.0, "new": 1.0},
             "many": {"neighbours": 0.6, "popular": 0.2, "interest": 0.1, "new": 0.1},
         },
+        "weights_from": {"kind": "validation"},
+        "interest_encoder": {"used": True, "before": 0.014, "after": 0.028, "p_value": 0.001},
         "fit_seconds": 41.2,
         "users_per_s": 118.0,
         "strategy": "default v1",

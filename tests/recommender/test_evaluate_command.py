@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from catalog import providers
-from tests.fakes import FakeEmbedder
+from tests.fakes import FakeChatModel, FakeEmbedder
 
 KEYS = {
     *("n", "hr@10", "ndcg@10", "precision@10", "recall@10", "f1@10", "mrr", "coverage", "novelty", "diversity"),
@@ -140,3 +140,38 @@ def test_files_and_baselines_that_do_not_exist_are_told(files: dict[str, Path], 
         run(files | {"items": tmp_path / "gone.item"}, tmp_path)
     with pytest.raises(CommandError, match="Name --items and --test"):
         call_command("evaluate")
+
+
+class Wishes(FakeChatModel):
+    """Likes what ends in the highest number."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda user: {"A": 1.0})
+
+
+@pytest.mark.django_db()
+def test_re_ranking_is_told_beside_the_lists_and_changes_none_of_them(
+    files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = run(files, tmp_path)
+    monkeypatch.setattr(providers, "get_chat_model", Wishes)
+    report = run(files, tmp_path, rerank=0.5)
+    said = report["rerank"]
+    assert (said["blend"], said["lists"], said["model"]) == (0.5, USERS, "fake-chat")
+    assert sum(said["outcomes"].values()) == USERS
+    assert said["ndcg_before"] == pytest.approx(plain["ndcg@10"], abs=1e-4)
+    assert 0 <= said["ndcg_after"] <= 1
+    assert report["ndcg@10"] == plain["ndcg@10"]
+
+
+def test_re_ranking_without_a_model_or_by_no_share_is_refused(
+    files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(providers, "get_chat_model", lambda: None)
+    with pytest.raises(CommandError, match="language model is off"):
+        run(files, tmp_path, rerank=0.5)
+    with pytest.raises(CommandError, match="above 0 and at most 1"):
+        run(files, tmp_path, rerank=1.5)
+    with pytest.raises(CommandError, match="needs --database"):
+        run(files, tmp_path, fit="live")
+    assert not (tmp_path / "report.json").exists()

@@ -11,7 +11,7 @@ from recommender.algorithms.sources import SOURCES
 from recommender.algorithms.weights import BUCKETS
 from recommender.models import Event, RankerFit
 from recommender.slates import recommend
-from recommender.strategies import live_strategy, ranker_of
+from recommender.strategies import live_strategy, ranker_of, recipe_of
 from recsite.operations import jobs
 from recsite.operations.errors import InvalidInputError
 from tests.recommender.served_shop import NEWEST, build
@@ -80,3 +80,29 @@ def test_a_date_after_everything_is_refused():
         evaluation_database.evaluate_database(
             live_strategy(), split_at=NEWEST + timedelta(days=1), max_users=30, baselines=()
         )
+
+
+def evaluated(**more):
+    return evaluation_database.evaluate_database(
+        live_strategy(), split_at=NEWEST - timedelta(days=10), max_users=30, baselines=(), **more
+    )
+
+
+def test_weights_in_use_are_what_is_judged_and_the_report_says_which(monkeypatch):
+    monkeypatch.setattr(ranker_fits, "LEAST_CASES", 1)
+    build()
+    assert evaluated()["weights_from"] == {"kind": "validation"}
+    own = evaluated(fit="live")
+    assert own["weights_from"] == {"kind": "recipe"}
+    assert own["weights"]["many"] == dict(recipe_of(live_strategy()).weights)
+    ranker_fits.fit_strategy(live_strategy())
+    RankerFit.objects.update(is_in_use=True)
+    fit = RankerFit.objects.get()
+    for judged in (evaluated(), evaluated(fit="live")):
+        assert judged["weights_from"]["fit"] == fit.pk
+        assert judged["weights"] == fit.parameters["weights"]
+        assert judged["parameters"] == fit.parameters
+        assert any("after the split" in warning for warning in judged["warnings"])
+    anew = evaluated(fit="anew")
+    assert anew["weights_from"] == {"kind": "validation"}
+    assert not any("after the split" in warning for warning in anew["warnings"])

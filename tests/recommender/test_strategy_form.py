@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from recommender.strategies import SOURCES, Recipe, recipe_from
-from recommender.strategy_form import RecipeForm, form_from, form_of
+from recommender.strategy_form import BY_SOURCE, RecipeForm, form_from, form_of
 from recommender.strategy_words import GROUPS, SOURCE_HELP, WORDS, changes, lines_of, shown
 from recommender.templatetags.scores import SOURCES as SOURCE_NAMES
 from recsite.operations.errors import InvalidInputError
@@ -35,7 +35,9 @@ def test_every_source_has_a_name_and_says_what_it_brings() -> None:
     assert set(SOURCES) <= set(SOURCE_HELP)
 
 
-@pytest.mark.parametrize("name", [name for name, words in WORDS.items() if words.low is not None and name != "weights"])
+@pytest.mark.parametrize(
+    "name", [name for name, words in WORDS.items() if words.low is not None and name not in BY_SOURCE]
+)
 def test_both_ends_of_a_range_in_words_are_values_that_a_recipe_takes(name: str) -> None:
     words = WORDS[name]
     for end in (words.low, words.high):
@@ -60,6 +62,8 @@ def test_a_form_that_nobody_touched_sends_back_the_recipe() -> None:
         ("history_events", "10.5", "whole number"),
         ("history_events", "1001", "between 1 and 1000 events"),
         ("explore_share", "51", "between 0 and 50 %"),
+        ("memory_steps.next", "0", "between 0.1 and 1000 steps"),
+        ("memory_steps.latent", "long", "“long” is no number."),
         ("repeats", "sometimes", "'exclude' or 'allow'"),
     ],
 )
@@ -69,6 +73,18 @@ def test_what_cannot_work_is_said_at_its_field_and_stays_as_it_was_typed(key: st
     assert error in error_of(form, key)
     assert [field.text for field in form.fields if field.key == key] == [text]
     assert [field.key for field in form.fields if field.error] == [key] == [form.first_wrong]
+
+
+def test_memory_is_a_number_for_each_source_that_remembers_and_a_group_of_its_own() -> None:
+    (group,) = [group for group in form_of(Recipe()).groups if group.key == "memory_steps"]
+    assert [field.key.partition(".")[2] for field in group.fields] == list(Recipe().memory_steps)
+    assert {field.kind for field in group.fields} == {"number"}
+    assert group.help
+    keys = [group.key for group in form_of(Recipe()).groups]
+    assert keys.index("memory_steps") == keys.index("history") + 1
+    form = form_from(typed(memory_steps__next="2,5"))
+    assert form.values is not None
+    assert dict(recipe_from(form.values).memory_steps) == {**Recipe().memory_steps, "next": 2.5}
 
 
 def test_several_wrong_fields_are_all_told() -> None:

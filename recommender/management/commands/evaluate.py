@@ -13,7 +13,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from recommender import evaluation, evaluation_database, evaluation_files, evaluations
 from recommender.algorithms.baselines import NAMES
-from recommender.strategies import Recipe, named_strategy, recipe_of
+from recommender.evaluation_reranking import Asking
+from recommender.models import Strategy
+from recommender.strategies import Recipe, live_strategy, named_strategy, recipe_of
 from recsite.operations.errors import RecsiteError
 
 
@@ -38,6 +40,18 @@ class Command(BaseCommand):
         parser.add_argument("--database", action="store_true", help="Judge by the site's own events instead of files.")
         parser.add_argument("--split-at", help="With --database: a date, by default 28 days before the newest event.")
         parser.add_argument("--users", type=int, default=1_000, help="With --database: at most so many users.")
+        parser.add_argument(
+            "--fit",
+            choices=("anew", "live"),
+            default="anew",
+            help="With --database: fit weights on what came before the date, or judge those in use now.",
+        )
+        parser.add_argument(
+            "--rerank",
+            type=float,
+            metavar="BLEND",
+            help="Also say what re-ranking by the language model would do, 0..1.",
+        )
         parser.add_argument("--json", type=Path, help="Write the report here instead of to the screen.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -47,7 +61,11 @@ class Command(BaseCommand):
         try:
             recipe = recipe_of(named_strategy(options["strategy"])) if options["strategy"] else Recipe()
             recipe = replace(recipe, repeats="allow" if options["keep_history"] else recipe.repeats)
-            report = (self._of_database if options["database"] else self._of_files)(recipe, names, options)
+            if options["fit"] == "live" and not options["database"]:
+                raise CommandError("--fit live needs --database: files have no weights in use.")
+            report = (
+                self._of_database(names, options) if options["database"] else self._of_files(recipe, names, options)
+            )
         except RecsiteError as error:
             raise CommandError(str(error)) from error
         text = json.dumps(report, indent=2)
@@ -57,7 +75,7 @@ class Command(BaseCommand):
         else:
             self.stdout.write(text)
 
-    def _of_database(self, recipe: Recipe, baselines: list[str], options: dict[str, Any]) -> dict[str, Any]:
+    def _of_database(self, baselines: list[str], options: dict[str, Any]) -> dict[str, Any]:
         split_at = evaluations.default_split()
         if options["split_at"]:
             try:
@@ -67,11 +85,33 @@ class Command(BaseCommand):
             split_at = split_at if split_at.tzinfo else split_at.replace(tzinfo=UTC)
         if split_at is None:
             raise CommandError("There are no events; import some, or name --items and --test.")
-        data = evaluation_database.dataset(split_at, max_users=options["users"])
-        report = evaluation.evaluate(
-            data, recipe, baselines=baselines, on_progress=self._progress, only_cold=options["cold"]
+        strategy = named_strategy(options["strategy"]) if options["strategy"] else None
+        if strategy is None and options["fit"] == "live":
+            strategy = live_strategy()
+        return evaluation_database.evaluate_database(
+            strategy or Strategy(),  # the default recipe, whatever is live
+            split_at=split_at,
+            max_users=options["users"],
+            baselines=baselines,
+            on_progress=self._progress,
+            fit=options["fit"],
+            repeats="allow" if options["keep_history"] else None,
+            only_cold=options["cold"],
+            ask=self._asking(options),
         )
-        return report | {"split_at": split_at.isoformat()}
+
+    def _asking(self, options: dict[str, Any]) -> Asking | None:
+        blend: float | None = options["rerank"]
+        if blend is None:
+            return None
+        if not 0 < blend <= 1:
+            raise CommandError(f"--rerank is {blend}; it must be above 0 and at most 1.")
+        from catalog.providers import get_chat_model
+
+        model = get_chat_model()
+        if model is None:
+            raise CommandError("The language model is off, so there is nothing to re-rank by; see docs/models.md.")
+        return Asking(model, blend)
 
     def _progress(self, done: int, total: int, words: str) -> None:
         self.stderr.write(f"{done}/{total} {words}")
@@ -91,5 +131,10 @@ class Command(BaseCommand):
         )
         data = evaluation_files.read(files, embed=get_embedder().embed)
         return evaluation.evaluate(
-            data, recipe, baselines=baselines, on_progress=self._progress, only_cold=options["cold"]
+            data,
+            recipe,
+            baselines=baselines,
+            on_progress=self._progress,
+            only_cold=options["cold"],
+            ask=self._asking(options),
         )

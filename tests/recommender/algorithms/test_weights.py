@@ -53,13 +53,15 @@ def test_ndcg_is_the_mean_of_the_gains_of_each_list():
 
 def test_a_target_beyond_k_gains_nothing():
     assert ndcg(pools([[9, 5, 1]], [[2]]), k=2) == 0.0
-    assert ndcg(pools([[9, 5, 1]], [[2]]), k=3) == THIRD
+    assert ndcg(pools([[9, 5, 1]], [[2]]), k=3) == pytest.approx(THIRD)
 
 
-def test_candidates_of_the_same_score_share_the_places_between_them():
-    assert ndcg(pools([[1, 1, 1]], [[0]])) == ndcg(pools([[1, 1, 1]], [[2]])) == pytest.approx(SECOND)
-    assert ndcg(pools([[9, 1, 1, 1]], [[3]])) == THIRD
-    assert ndcg(pools([[0] * 50], [[7]])) == 0.0
+def test_a_target_among_equals_gains_what_it_would_were_they_shuffled():
+    all_three = (1 + SECOND + THIRD) / 3
+    assert ndcg(pools([[1, 1, 1]], [[0]])) == ndcg(pools([[1, 1, 1]], [[2]])) == pytest.approx(all_three)
+    assert ndcg(pools([[9, 1, 1]], [[2]])) == pytest.approx((SECOND + THIRD) / 2)
+    assert ndcg(pools([[1, 1, 1]], [[0]]), k=2) == pytest.approx((1 + SECOND) / 3)
+    assert ndcg(pools([[0] * 50], [[7]]), k=1) == pytest.approx(1 / 50)
 
 
 def test_a_target_that_no_source_proposed_counts_as_missed():
@@ -222,3 +224,18 @@ def test_the_scale_of_a_source_does_not_change_its_weight(factors):
     plain, found = fit(lists, EACH, EVEN), fit(scaled, EACH, EVEN)
     assert found.weights == plain.weights
     assert list(found.spreads.values()) == pytest.approx((np.array(list(plain.spreads.values())) * factors).tolist())
+
+
+def test_a_silent_source_keeps_its_weight_and_the_others_are_fitted_as_if_it_were_not_there():
+    generator = np.random.default_rng(5)
+    raw = [generator.normal(size=(20, 2)).astype(np.float32) for _ in range(60)]
+    targets = [[int(rows[:, 0].argmax())] for rows in raw]
+    silent = [np.column_stack([rows, np.zeros(20, dtype=np.float32)]) for rows in raw]
+    two = fit(pools(raw, targets, columns=2), {"a": [0], "b": [1]}, {"a": 0.2, "b": 0.2})
+    three = fit(pools(silent, targets, columns=3), {"a": [0], "c": [2], "b": [1]}, {"a": 0.2, "b": 0.2, "c": 0.6})
+    assert list(three.weights["few"]) == ["a", "c", "b"]
+    assert three.columns == {"a": 0, "c": 2, "b": 1}
+    for bucket in BUCKETS:
+        assert three.weights[bucket]["c"] == pytest.approx(0.6)
+        assert three.weights[bucket]["a"] == pytest.approx(0.4 * two.weights[bucket]["a"], abs=1e-4)
+    assert three.ndcg_after == two.ndcg_after
