@@ -87,7 +87,7 @@ def _broken_expectations() -> list[Attention]:
     title = ngettext("%(n)s golden expectation is broken", "%(n)s golden expectations are broken", n) % {"n": f"{n:,}"}
     first = broken[0]
     detail = first.finding or gettext("The list of %(user)s.") % {"user": first.user_external_id}
-    address = _address_of("golden", fallback=reverse("user", args=[first.user_external_id]))
+    address = _address_of("golden-users", fallback=reverse("user", args=[first.user_external_id]))
     return [Attention("star", "danger", title, detail, address, gettext("See which"))]
 
 

@@ -43,7 +43,7 @@ def register() -> None:
             words=gettext_lazy("Golden expectation"),
             model=GoldenExpectation,
             permission="recommender.change_goldenexpectation",
-            address=lambda expectation: _address("golden") or _address("rules"),
+            address=lambda expectation: _address("golden-users") or _address("rules"),
             restore=restore_fields,
             references={"scope.labels": Label},
         ),
