@@ -15,8 +15,8 @@ class ChangeQuerySet(models.QuerySet["Change"]):
         return self.order_by("-at", "-pk")
 
     def before(self, at: datetime, pk: int) -> ChangeQuerySet:
-        """Those that follow this place in the order of `newest_first`."""
-        return self.filter(Q(at__lt=at) | Q(at=at, pk__lt=pk))
+        """Those that follow this place in the order of `newest_first`; `at__lte` is what the index begins at."""
+        return self.filter(at__lte=at).filter(Q(at__lt=at) | Q(at=at, pk__lt=pk))
 
     def of_object(self, kind: str, object_id: object) -> ChangeQuerySet:
         return self.filter(kind=kind, object_id=str(object_id))
