@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from catalog import confidence
 from catalog.models import Item
-from recommender.algorithms.sample_ratio import is_mismatch
+from recommender.algorithms.experiment_statistics import MISMATCH_BELOW, mismatch_p
 from recommender.models import Event, Experiment, Finding, Slate
 from recommender.stored_checks import Counted, count_checks
 
@@ -41,7 +41,7 @@ def _skewed_experiments() -> object:
     for experiment in Experiment.objects.running().order_by("pk"):
         users = Slate.objects.all().users_by_arm(experiment.pk)
         shares = {str(arm["name"]): float(arm.get("share", 0)) for arm in experiment.arms}
-        if is_mismatch([users.get(arm, 0) for arm in shares], list(shares.values())):
+        if mismatch_p([users.get(arm, 0) for arm in shares], list(shares.values())) < MISMATCH_BELOW:
             found.append(experiment.pk)
     return found
 

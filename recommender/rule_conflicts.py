@@ -174,12 +174,12 @@ def _crowded_caps(
         caps = [each for each in shared if each.other.rule.action == "cap" and _is_of_scope(each.other.rule)]
         for each in caps[:CAPS_LOOKED_AT]:
             cap = each.other.rule
-            pins = 1 + len(_shared(each.other, pinning, within))
-            if pins > (cap.limit or 0):
+            pinned = 1 + len(_shared(each.other, pinning, within))
+            if pinned > (cap.limit or 0):
                 said = gettext(
                     "“%(rule)s” allows %(limit)s of its items and %(pins)s rules pin some: pins are shown all the same."
                 )
-                words = said % {"rule": cap.name, "limit": cap.limit, "pins": pins}
+                words = said % {"rule": cap.name, "limit": cap.limit, "pins": pinned}
                 found.append(Conflict("warning", words, cap, each.items))
     return found
 

@@ -18,8 +18,10 @@ from recommender.scopes import MOST_VALUES, Audience, Scope, audience_from, scop
 from recsite.operations.errors import InvalidInputError
 
 LONGEST_TEXT = 10_000
-TEXTS = ("name", "action", "price_from", "price_to", "stock_from", "stock_to", "attributes", "arm", "placement")
-TEXTS += ("position", "strength", "limit", "cap_by", "priority", "starts_at", "ends_at", "note")
+TEXTS = (
+    *("name", "action", "price_from", "price_to", "stock_from", "stock_to", "attributes", "arm", "placement"),
+    *("position", "strength", "limit", "cap_by", "priority", "starts_at", "ends_at", "note"),
+)
 LISTS = ("items", "labels", "brands", "users", "histories", "interests")
 Value = TypeVar("Value")
 

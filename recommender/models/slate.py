@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from datetime import UTC, date, datetime
+from typing import Any
 
 from django.db import connection, models
 from django.db.models import Aggregate, Count, Exists, OuterRef
@@ -120,7 +121,7 @@ class SlateQuerySet(models.QuerySet["Slate"]):
     def touched_by(self, rule: str, since: datetime) -> tuple[int, int, int]:
         """(lists the rule of this name was in force for, of the newest `SLATES_LOOKED_AT` since then; how many of the
         newest `ITEMS_LOOKED_AT` of these have an item that it moved or pinned; how many those are)."""
-        values = {
+        values: dict[str, Any] = {
             "since": since,
             "limit": SLATES_LOOKED_AT,
             "few": ITEMS_LOOKED_AT,

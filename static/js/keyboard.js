@@ -74,7 +74,7 @@
     else if (event.key === "x") { done = press("[data-reject]"); }
     else if (event.key === "c") { done = press("[data-correct]"); }
     else if (event.key === "z") {
-      var undo = document.querySelector("#toasts [data-undo]");
+      var undo = Array.from(document.querySelectorAll("#toasts [data-undo]")).pop();  // of what was done last
       if (undo) { undo.click(); done = true; } else { done = press("[data-take-back]"); }
     }
     if (done) { event.preventDefault(); }
