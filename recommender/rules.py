@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from recommender.scopes import Audience, ItemFacts, Scope, audience_from, holds,
 
 PROPOSED_A_RULE = 50  # candidates that a pin or a boost brings along
 BROUGHT_BY = (Rule.Action.PIN, Rule.Action.BOOST)
+Branches = Callable[[Sequence[int]], Mapping[int, frozenset[int]]]
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,14 @@ class RulesInForce:
         return self.within or {}
 
 
-def read(rules: Sequence[Rule], *, also: Scope | None = None) -> RulesInForce:
-    """Rules as lists use them: one query where any names a label. also: a scope whose labels are wanted, too."""
+def read(rules: Sequence[Rule], *, also: Scope | None = None, branches: Branches | None = None) -> RulesInForce:
+    """Rules as lists use them: one query where any names a label. also: a scope whose labels are wanted, too.
+    branches: of labels, where they are not what is stored."""
     found = tuple(RuleInForce(rule, scope_from(rule.scope), audience_from(rule.audience)) for rule in rules)
     roots = {label for each in found for label in (*each.scope.labels, *each.audience.interests)}
     roots.update(also.labels if also else ())
-    return RulesInForce(found, Label.objects.all().branches(sorted(roots)) if roots else {})
+    branches = branches or Label.objects.all().branches
+    return RulesInForce(found, branches(sorted(roots)) if roots else {})
 
 
 def for_user(rules: RulesInForce, user_external_id: str, state: UserState, *, arm: str) -> RulesInForce:
