@@ -3,12 +3,16 @@
   "use strict";
   var pendingGo = 0;
 
+  // Off by the account's own setting, which the page says, or in this browser.
+  function forbidden() { return document.body.dataset.shortcuts === "off"; }
   function singleKeys() {
+    if (forbidden()) { return false; }
     try { return localStorage.getItem("single-keys") !== "off"; } catch (error) { return true; }
   }
   var toggle = document.getElementById("single-keys");
   if (toggle) {
     toggle.checked = singleKeys();
+    toggle.disabled = forbidden();
     toggle.addEventListener("change", function () {
       try { localStorage.setItem("single-keys", toggle.checked ? "on" : "off"); } catch (error) { /* private mode */ }
     });
