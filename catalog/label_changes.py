@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from catalog.carried_labels import carriage_of
 from catalog.models import ItemLabel, Label, Taxonomy
@@ -66,8 +66,9 @@ def of_merging(label_ids: Sequence[int], target_id: int) -> LabelChanges:
     if _is_too_much(ItemLabel.objects.all().naming(sources)):
         return LabelChanges(label_ids=concerned, moved=moved, is_too_much=True)
     # Before the carriage, which sets rows' labels: what they say now.
-    before = ItemLabel.objects.effective().filter(effective_label_id__in=concerned)
-    had = {pk: (item, label) for pk, item, label in before.values_list("pk", "item_id", "effective_label_id")}
+    before = ItemLabel.objects.all().carrying(Label.objects.filter(pk__in=concerned)).order_by()
+    rows = before.values_list("pk", "item_id", Coalesce("final_label_id", "label_id"))
+    had = {pk: (item, label) for pk, item, label in rows}
     carriage = carriage_of(sources, target)
     touched = {row.pk for row in carriage.moved} | carriage.superseded
     kept = [row for row in carriage.moved if row.pk not in carriage.superseded]
@@ -82,7 +83,7 @@ def of_deprecating(label_id: int) -> LabelChanges:
     lost = _undecided(branch)
     if _is_too_much(lost):
         return LabelChanges(label_ids=tuple(branch), is_too_much=True)
-    gone = frozenset(lost.values_list("item_id", "effective_label_id"))
+    gone = frozenset(lost.values_list("item_id", "label_id"))
     if label.taxonomy.choice == Taxonomy.Choice.MULTIPLE:
         return LabelChanges(gone, (), tuple(branch))
     others = (
@@ -104,7 +105,7 @@ def of_splitting(label_id: int) -> LabelChanges:
     lost = _undecided([label.pk])
     if _is_too_much(lost):
         return LabelChanges(label_ids=(label.pk,), is_too_much=True)
-    gone = frozenset(lost.values_list("item_id", "effective_label_id"))
+    gone = frozenset(lost.values_list("item_id", "label_id"))
     return LabelChanges(gone, (), (label.pk,), unanswered=len(gone))
 
 
@@ -139,7 +140,7 @@ def of_accepting(rows: ItemLabelQuerySet) -> LabelChanges:
 
 
 def _undecided(label_ids: Iterable[int]) -> ItemLabelQuerySet:
-    return ItemLabel.objects.effective().filter(Q(decision=""), label_id__in=list(label_ids))
+    return ItemLabel.objects.effective().filter(decision="", label_id__in=list(label_ids))
 
 
 def _is_too_much(rows: ItemLabelQuerySet) -> bool:
