@@ -99,7 +99,15 @@ class ItemAdmin(PageAdmin):
         (None, {"fields": ("external_id", "title", "description", ("brand", "product_type"))}),
         (
             "Shop",
-            {"fields": (("price", "currency"), ("is_in_stock", "is_hidden"), "link", "image_url", "published_at")},
+            {
+                "fields": (
+                    ("price", "currency"),
+                    ("is_in_stock", "stock_quantity", "is_hidden"),
+                    "link",
+                    "image_url",
+                    "published_at",
+                )
+            },
         ),
         ("More", {"fields": ("attributes", "shown_embedding", ("created_at", "updated_at"))}),
     )

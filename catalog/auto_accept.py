@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from catalog.audits import Evidence, count_acceptable, evidence
 from catalog.models import AutoAccept, DecisionRecord, ItemLabel, Taxonomy
+from catalog.models.item_label import ItemLabelQuerySet
 from catalog.models.outcome import SETTLED, outcomes
 from recsite.operations.errors import InvalidInputError, NotFoundError
 
@@ -167,6 +168,12 @@ def accept_sure(taxonomy_id: int) -> AcceptReport:
     if accepted or kept:
         log.info("labels_accepted_automatically", taxonomy=taxonomy_id, count=accepted, audits=kept)
     return AcceptReport(accepted, kept, remaining)
+
+
+def would_accept(taxonomy_id: int, threshold: float, audit_share: float) -> ItemLabelQuerySet:
+    """Of what waits now, what would be accepted with these values once audits have proven them: all but the audits."""
+    pool = outcomes(taxonomy_id).acceptable_from(threshold).order_by("pk").values_list("pk", flat=True)
+    return ItemLabel.objects.all().numbered([pk for pk in pool if lot(pk) >= audit_share])
 
 
 @transaction.atomic

@@ -26,13 +26,33 @@ class Carried:
     decisions: int
 
 
+@dataclass(frozen=True)
+class Carriage:
+    """A merge thought through: rows of items (not saved) that name the target instead, ids of rows that count no more,
+    and suggestions that take their place."""
+
+    moved: tuple[ItemLabel, ...]
+    superseded: frozenset[int]
+    created: tuple[ItemLabel, ...]
+
+
 def carry_over(label_ids: Sequence[int], target: Label) -> Carried:
-    """Inside the merge's transaction. Of two decisions that now give an item the same label, the one that a person
-    made, then the earlier, counts on; the other is kept as superseded, with who made it."""
+    """Inside the merge's transaction."""
+    carriage = carriage_of(label_ids, target, is_locked=True)
+    ItemLabel.objects.bulk_update(carriage.moved, ["final_label"], batch_size=BATCH)
+    ItemLabel.objects.filter(pk__in=carriage.superseded).update(superseded_at=timezone.now())
+    ItemLabel.objects.bulk_create(carriage.created, batch_size=BATCH)
+    return Carried(len(carriage.created), len(carriage.moved))
+
+
+def carriage_of(label_ids: Sequence[int], target: Label, *, is_locked: bool = False) -> Carriage:
+    """Of two decisions that now give an item the same label, the one that a person made, then the earlier, counts on;
+    the other is kept as superseded, with who made it. Writes nothing."""
     merged = set(label_ids)
     item_ids = set(ItemLabel.objects.all().naming(merged).values_list("item_id", flat=True))
+    rows_of = ItemLabel.objects.filter(item_id__in=item_ids, taxonomy_id=target.taxonomy_id).current()
     by_item: dict[int, list[ItemLabel]] = defaultdict(list)
-    for row in ItemLabel.objects.filter(item_id__in=item_ids, taxonomy_id=target.taxonomy_id).current().locked():
+    for row in rows_of.locked() if is_locked else rows_of.select_related("taxonomy").order_by("pk"):
         by_item[row.item_id].append(row)
     moved: list[ItemLabel] = []
     superseded: list[int] = []
@@ -48,10 +68,7 @@ def carry_over(label_ids: Sequence[int], target: Label) -> Carried:
         old, new = _suggestions(rows, merged, target)
         superseded += [row.pk for row in old]
         created += [new] if new else []
-    ItemLabel.objects.bulk_update(moved, ["final_label"], batch_size=BATCH)
-    ItemLabel.objects.filter(pk__in=superseded).update(superseded_at=timezone.now())
-    ItemLabel.objects.bulk_create(created, batch_size=BATCH)
-    return Carried(len(created), len(moved))
+    return Carriage(tuple(moved), frozenset(superseded), tuple(created))
 
 
 def _precedence(row: ItemLabel) -> tuple[bool, float, int]:

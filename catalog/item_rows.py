@@ -19,10 +19,13 @@ from django.utils.dateparse import parse_datetime
 
 LIMITS = {"title": 500, "description": 20_000, "brand": 200, "product_type": 500, "link": 2000, "image_url": 2000}
 FLAGS = ("is_in_stock", "is_hidden")
-FIELDS = (*LIMITS, "price", "currency", *FLAGS, "attributes", "published_at")
+FIELDS = (*LIMITS, "price", "currency", *FLAGS, "attributes", "published_at", "stock_quantity")
+# An empty cell of these decides nothing: not that what staff hid is shown again, nor how many pieces are left.
+KEPT_WHERE_EMPTY = (*FLAGS, "stock_quantity")
 # What the API answers beside the fields: ignored when sent back, so that a GET can be edited and PUT.
 READ_ONLY = frozenset({"id", "labels", "embedding", "is_recommendable", "created_at", "updated_at", "text_hash"})
 ATTRIBUTES_LIMIT = 50_000
+MOST_PIECES = 2**31 - 1
 HIGHEST_PRICE = Decimal("9999999999.99")
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
@@ -86,8 +89,10 @@ def parse_row(row: Mapping[str, object] | UnreadableRow, number: int, *, now: da
         values: dict[str, Any] = {}
         unknown: dict[str, Any] = {}
         for name, value in row.items():
-            if name in FLAGS and (value is None or (isinstance(value, str) and not value.strip())):
-                continue  # an empty cell decides nothing, least of all that what staff hid is shown again
+            if name in KEPT_WHERE_EMPTY and isinstance(value, str) and not value.strip():
+                continue
+            if name in FLAGS and value is None:
+                continue
             if name in PARSERS:
                 values[name] = PARSERS[name](name, value)
             elif name in LIMITS:
@@ -238,6 +243,24 @@ def parse_truth(name: str, value: object) -> bool:
     raise _Wrong(name, f"{name} is {_shown(value)}; send true or false, or 'in stock' or 'out of stock'.")
 
 
+def parse_count(name: str, value: object) -> int | None:
+    """A whole number from 0 on, also as text or 12.0; None where nobody knows."""
+    if value is None:
+        return None
+    wrong = _Wrong(name, f"{name} is {_shown(value)}; send a whole number from 0 on, or null where nobody counts.")
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal, str)):
+        raise wrong
+    try:
+        number = Decimal(_plain_number(value) if isinstance(value, str) else str(value))
+    except InvalidOperation:
+        raise wrong from None
+    if not number.is_finite() or number != number.to_integral_value() or number < 0:
+        raise wrong
+    if number > MOST_PIECES:
+        raise _Wrong(name, f"{name} is above {MOST_PIECES:,}; check the number.")
+    return int(number)
+
+
 def parse_time(name: str, value: object, *, now: datetime) -> datetime | None:
     """A datetime, a date, ISO 8601 or seconds (also milliseconds) since 1970; without a zone it counts as UTC."""
     if value is None or value == "":
@@ -305,5 +328,6 @@ PARSERS: dict[str, Callable[[str, object], Any]] = {
     "currency": _currency,
     "is_in_stock": parse_truth,
     "is_hidden": parse_truth,
+    "stock_quantity": parse_count,
     "attributes": _attributes,
 }

@@ -25,8 +25,8 @@ log = structlog.get_logger(__name__)
 
 CHUNK = 1000
 BELL_IDS = 500
-# What a full row sets where it does not name a field. `is_hidden` and `is_in_stock` are not here: a nightly feed
-# must not undo what staff or the stock system decided.
+# What a full row sets where it does not name a field. `is_hidden`, `is_in_stock` and `stock_quantity` are not here: a
+# nightly feed must not undo what staff or the stock system said.
 DEFAULTS: dict[str, Any] = {
     "description": "",
     "brand": "",
@@ -76,7 +76,8 @@ def upsert_items(
 ) -> UpsertReport:
     """Create or change items; each chunk of 1000 rows is durable before the next is read.
 
-    A row is the whole item: fields it does not name become empty, but `is_hidden` and `is_in_stock` keep their value.
+    A row is the whole item: fields it does not name become empty, but `is_hidden`, `is_in_stock` and
+    `stock_quantity` keep their value.
     partial: fields it does not name keep their value, and attributes are merged (null takes one away).
     dry_run: validate and count, write nothing. on_progress: called with the number of rows done after each chunk.
     """

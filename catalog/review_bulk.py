@@ -69,7 +69,7 @@ def accept_matching(narrowing: ReviewFilter, *, as_of: datetime, include_unsure:
 
     More than AT_ONCE become a job. Raises InvalidInputError where nothing matches.
     """
-    rows = _chosen(narrowing, as_of=as_of, include_unsure=include_unsure, reviewer=reviewer)
+    rows = chosen(narrowing, as_of=as_of, include_unsure=include_unsure, reviewer=reviewer)
     batch, n = uuid4(), rows.count()
     if not n:
         raise InvalidInputError(gettext("Nothing that matches is waiting any more; change the filter or count again."))
@@ -134,7 +134,7 @@ def run_accepting(progress: Progress) -> None:
     """The job: safe to run twice, since what is accepted waits no longer."""
     job = progress.job
     reviewer = _who_started(job)
-    rows = _chosen(
+    rows = chosen(
         parse(job.parameters["filter"]),
         as_of=datetime.fromisoformat(job.parameters["as_of"]),
         include_unsure=bool(job.parameters["include_unsure"]),
@@ -168,7 +168,8 @@ def _offered(narrowing: ReviewFilter, reviewer: User) -> ItemLabelQuerySet:
     return rows_for(narrowing, reviewer).filter(decision="")
 
 
-def _chosen(narrowing: ReviewFilter, *, as_of: datetime, include_unsure: bool, reviewer: User) -> ItemLabelQuerySet:
+def chosen(narrowing: ReviewFilter, *, as_of: datetime, include_unsure: bool, reviewer: User) -> ItemLabelQuerySet:
+    """What `accept_matching` would accept."""
     rows = _offered(narrowing, reviewer).filter(suggested_at__lte=as_of)
     return rows if include_unsure else rows.filter(confidence__gte=UNSURE_BELOW)
 

@@ -28,6 +28,9 @@ class ItemInput(serializers.Serializer[Any]):
     )
     currency = serializers.CharField(max_length=3, required=False, allow_blank=True, help_text="ISO 4217.")
     is_in_stock = serializers.BooleanField(required=False, help_text="Keeps its value where absent; true when new.")
+    stock_quantity = serializers.IntegerField(
+        required=False, allow_null=True, min_value=0, help_text="Pieces left. Keeps its value where absent."
+    )
     is_hidden = serializers.BooleanField(required=False, help_text="Keeps its value where absent; false when new.")
     attributes = serializers.DictField(required=False, help_text="Anything else; unknown fields end up here too.")
     published_at = serializers.DateTimeField(required=False, allow_null=True)
@@ -108,6 +111,7 @@ class ItemOutput(serializers.ModelSerializer[Item]):
             "price",
             "currency",
             "is_in_stock",
+            "stock_quantity",
             "is_hidden",
             "is_recommendable",
             "attributes",

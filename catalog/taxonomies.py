@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 from django.db import transaction
-from django.db.models import Value
+from django.db.models import Q, Value
 from django.db.models.functions import Concat, Substr
 from kombu.exceptions import OperationalError
 
@@ -15,7 +17,15 @@ from recsite.operations.errors import ConflictError, InvalidInputError
 
 log = structlog.get_logger(__name__)
 
-__all__ = ["SEPARATOR", "ask_for_labels", "check_label", "refuse_deletion", "ring_for_labels", "save_label"]
+__all__ = [
+    "SEPARATOR",
+    "ask_for_labels",
+    "check_label",
+    "labels_named",
+    "refuse_deletion",
+    "ring_for_labels",
+    "save_label",
+]
 
 REQUEST_CHUNK = 2000
 
@@ -62,6 +72,40 @@ def save_label(label: Label) -> None:
 
 def path_below(parent: Label | None, name: str) -> str:
     return f"{parent.path}{SEPARATOR}{clean_name(name)}" if parent else clean_name(name)
+
+
+def labels_named(names: Sequence[str]) -> tuple[int, ...]:
+    """Ids of labels that are named by an id or by `taxonomy:path`; of a merged one what it became. Two queries at most.
+
+    Raises InvalidInputError that names the first which is unknown.
+    """
+    ids = {int(name) for name in names if _is_id(name)}
+    pairs = {tuple(part.strip() for part in name.split(":", 1)) for name in names if not _is_id(name) and ":" in name}
+    wanted = Q(pk__in=ids)
+    for slug, path in pairs:
+        wanted |= Q(taxonomy__slug=slug, path=_spaced(path))
+    rows = Label.objects.filter(wanted).values_list("pk", "taxonomy__slug", "path", "merged_into_id") if names else ()
+    by_name: dict[object, int] = {}
+    for pk, slug, path, merged_into in rows:
+        by_name[pk] = by_name[slug, path] = merged_into or pk
+    found: list[int] = []
+    for name in names:
+        slug, _, path = (part.strip() for part in name.partition(":"))
+        key: object = int(name) if _is_id(name) else (slug, _spaced(path))
+        if key not in by_name:
+            raise InvalidInputError(
+                f"There is no label {name!r}; name it by its id, or as taxonomy:path like groceries:Food > Bread."
+            )
+        found.append(by_name[key])
+    return tuple(dict.fromkeys(found))
+
+
+def _is_id(name: str) -> bool:
+    return name.isascii() and name.isdecimal() and len(name) < 19 and int(name) < 2**63
+
+
+def _spaced(path: str) -> str:
+    return SEPARATOR.join(clean_name(name) for name in path.split(SEPARATOR.strip()))
 
 
 def refuse_deletion(labels: list[int]) -> None:

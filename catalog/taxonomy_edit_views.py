@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
@@ -239,7 +240,18 @@ def label_preview(request: HttpRequest, pk: int, act: str) -> HttpResponse:
         preview = chosen.preview(label, request.POST)
     except RecsiteError as refused:
         error = refused.message
-    return render(request, "catalog/_edit_preview.html", {"preview": preview, "error": error, "act": act})
+    context = {"preview": preview, "error": error, "act": act, "impact": _impact_query(label, act, request.POST)}
+    return render(request, "catalog/_edit_preview.html", context)
+
+
+def _impact_query(label: Label, act: str, values: QueryDict) -> str:
+    """How the part that tells what becomes of users' lists is asked; '' for edits that say so themselves."""
+    if act == "merge":
+        going, into = _merge(label, values)
+        return urlencode({"edit": act, "label": going, "into": into}, doseq=True)
+    if act == "move":
+        return urlencode({"edit": act, "label": label.pk, "into": _key(values, "chosen") or ""})
+    return urlencode({"edit": act, "label": label.pk}) if act in ("split", "deprecate") else ""
 
 
 @staff_page

@@ -25,10 +25,16 @@ MOST_PARTS = 20
 
 
 def preview_merge_labels(label_ids: Sequence[int], target_id: int) -> EditPreview:
+    sources, target = checked_merge(label_ids, target_id)
+    return _plan_merge(sources, target).preview()
+
+
+def checked_merge(label_ids: Sequence[int], target_id: int) -> tuple[list[Label], Label]:
+    """The labels that would go and the one that stays. Raises where they cannot be merged."""
     target = label_of(target_id)
     sources = _sources(label_ids, target)
     _check_merge(sources, target)
-    return _plan_merge(sources, target).preview()
+    return sources, target
 
 
 @transaction.atomic

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
+from django.utils.translation import gettext, ngettext
 from numpy.typing import NDArray
 
 from catalog.models import Item
@@ -58,7 +59,8 @@ def explain(pool: Pool, places: Sequence[int], fused: Fused, state: UserState) -
 
 def said_by_model(moved: float, *, share: float, weight: float) -> ScorePart:
     """What re-ranking adds to a score; share: the language model's, of the candidates it was asked about."""
-    words = f"The language model gives it {share:.0%} among the best." if moved > 0 else ""
+    words = gettext("The language model gives it %(share)s among the best.") % {"share": f"{share:.0%}"}
+    words = words if moved > 0 else ""
     return ScorePart(LANGUAGE_MODEL, share, moved / weight, weight, moved, {}, words)
 
 
@@ -66,15 +68,16 @@ def moved_by_rules(touched: Sequence[Mapping[str, object]], *, spread: float) ->
     """What boosts and buries add to a score; touched: as a slate keeps them; spread: of the candidates' scores."""
     moving = [rule for rule in touched if "added" in rule]
     added = sum(float(str(rule["added"])) for rule in moving)
-    said = "Raised" if added > 0 else "Lowered"
-    names = " and ".join(f"“{rule['name']}”" for rule in moving)
+    said = gettext("Raised by the rule %(names)s.") if added > 0 else gettext("Lowered by the rule %(names)s.")
+    words = said % {"names": _and([f"“{rule['name']}”" for rule in moving])}
     strength = added / spread
-    return ScorePart(RULES, strength, strength, spread, added, {"rules": list(moving)}, f"{said} by the rule {names}.")
+    return ScorePart(RULES, strength, strength, spread, added, {"rules": list(moving)}, words)
 
 
 def pinned_by(touched: Sequence[Mapping[str, object]]) -> tuple[str, ...]:
     """One sentence for each rule that pinned the item."""
-    return tuple(f"Pinned here by the rule “{rule['name']}”." for rule in touched if "position" in rule)
+    said = gettext("Pinned here by the rule “%(name)s”.")
+    return tuple(said % {"name": rule["name"]} for rule in touched if "position" in rule)
 
 
 def sentences(parts: Iterable[ScorePart]) -> tuple[str, ...]:
@@ -97,7 +100,8 @@ def _part(source: str, place: int, pool: Pool, fused: Fused, evidence: dict[str,
 
 
 def words(source: str, evidence: Mapping[str, object]) -> str:
-    """One sentence a source, from its evidence alone; '' where the source has nothing to say for the item."""
+    """One sentence a source, from its evidence alone, in the language of whoever asks; '' where the source has nothing
+    to say for the item."""
     return _WORDS[source](evidence)
 
 
@@ -106,84 +110,107 @@ def _neighbour_words(evidence: Mapping[str, object]) -> str:
     if not items:
         return ""
     first, *others = items
-    named = f"{first['title']} ({first['users']:,} of them)"
-    if others:
-        named += f" and {others[0]['title']} ({others[0]['users']:,})"
-    return f"Often taken by users who took {named}."
+    named = [
+        ngettext("%(title)s (%(n)s of them)", "%(title)s (%(n)s of them)", int(str(first["users"])))
+        % {"title": first["title"], "n": f"{first['users']:,}"},
+        *(f"{other['title']} ({other['users']:,})" for other in others[:1]),
+    ]
+    return gettext("Often taken by users who took %(items)s.") % {"items": _and(named)}
+
+
+def _and(names: Sequence[str]) -> str:
+    if len(names) < 2:
+        return "".join(names)
+    return gettext("%(one)s and %(other)s") % {"one": ", ".join(names[:-1]), "other": names[-1]}
 
 
 def _next_words(evidence: Mapping[str, object]) -> str:
     titles = _titles(evidence)
-    return f"Often taken right after {' and '.join(titles[:2])}." if titles else ""
+    return gettext("Often taken right after %(items)s.") % {"items": _and(titles[:2])} if titles else ""
 
 
 def _carried_words(evidence: Mapping[str, object]) -> str:
     titles = _titles(evidence)
-    return f"Resembles what users like this one take: {'; '.join(titles)}." if titles else ""
+    return gettext("Resembles what users like this one take: %(items)s.") % _listed(titles) if titles else ""
 
 
 def _similar_words(evidence: Mapping[str, object]) -> str:
     titles = _titles(evidence)
-    return f"Resembles what was taken lately: {'; '.join(titles)}." if titles else ""
+    return gettext("Resembles what was taken lately: %(items)s.") % _listed(titles) if titles else ""
 
 
 def _shared_words(evidence: Mapping[str, object]) -> str:
     titles = _titles(evidence)
-    return f"Named like {'; '.join(titles)}." if titles else ""
+    return gettext("Named like %(items)s.") % _listed(titles) if titles else ""
+
+
+def _listed(titles: Sequence[str]) -> dict[str, str]:
+    return {"items": "; ".join(titles)}
 
 
 def _interest_words(evidence: Mapping[str, object]) -> str:
     if "medoid" not in evidence:
         return ""
     titles = _titles(evidence) or [str(evidence["medoid"])]
-    return f"Fits an interest of this user: {'; '.join(titles)}."
+    return gettext("Fits an interest of this user: %(items)s.") % _listed(titles)
 
 
 def _repeat_words(evidence: Mapping[str, object]) -> str:
     times, days = evidence.get("times", 0), evidence.get("days_ago")
     if not times or not isinstance(days, int):
         return ""
-    last = "today" if days < 1 else "a day ago" if days == 1 else f"{days:,} days ago"
-    return f"Taken {'once' if times == 1 else f'{times:,} times'} before, the last time {last}."
+    ago = ngettext("a day ago", "%(n)s days ago", days) % {"n": f"{days:,}"}
+    last = gettext("today") if days < 1 else ago
+    count = int(str(times))
+    said = ngettext(
+        "Taken once before, the last time %(last)s.", "Taken %(n)s times before, the last time %(last)s.", count
+    )
+    return said % {"n": f"{count:,}", "last": last}
 
 
 def _label_words(evidence: Mapping[str, object]) -> str:
     if "label" not in evidence:
         return ""
     behind = _titles(evidence)
-    listed = f": {'; '.join(behind)}" if behind else ""
-    return f"Fits the interest in {evidence['label']}{listed}."
+    if not behind:
+        return gettext("Fits the interest in %(label)s.") % {"label": evidence["label"]}
+    return gettext("Fits the interest in %(label)s: %(items)s.") % {"label": evidence["label"], **_listed(behind)}
 
 
 def _popular_words(evidence: Mapping[str, object]) -> str:
     users: int = evidence["recent_users"]  # type: ignore[assignment]
     if not users:
         return ""
-    return f"{users:,} {'user' if users == 1 else 'users'} took it in the last 28 days."
+    said = ngettext("%(n)s user took it in the last 28 days.", "%(n)s users took it in the last 28 days.", users)
+    return said % {"n": f"{users:,}"}
 
 
 def _trending_words(evidence: Mapping[str, object]) -> str:
     ratio: float = evidence.get("ratio", 1.0)  # type: ignore[assignment]
-    return f"Taken {ratio:.1f} times as often this week as in the four before." if ratio > 1.05 else ""
+    if ratio <= 1.05:
+        return ""
+    return gettext("Taken %(ratio)s times as often this week as in the four before.") % {"ratio": f"{ratio:.1f}"}
 
 
 def _new_words(evidence: Mapping[str, object]) -> str:
     if not evidence["is_new"]:
         return ""
     users: int = evidence["users"]  # type: ignore[assignment]
-    taken = (
-        "nobody has taken it yet"
-        if not users
-        else f"only {users} {'user has' if users == 1 else 'users have'} taken it"
-    )
-    return f"New here: {taken}."
+    if not users:
+        return gettext("New here: nobody has taken it yet.")
+    said = ngettext("New here: only %(n)s user has taken it.", "New here: only %(n)s users have taken it.", users)
+    return said % {"n": users}
+
+
+def _latent_words(evidence: Mapping[str, object]) -> str:
+    return gettext("Fits the taste that this user's items show.") if evidence.get("fits") else ""
 
 
 _WORDS = {
     "neighbours": _neighbour_words,
     "next": _next_words,
     "carried": _carried_words,
-    "latent": lambda evidence: "Fits the taste that this user's items show." if evidence.get("fits") else "",
+    "latent": _latent_words,
     "similar": _similar_words,
     "words": _shared_words,
     "interest": _interest_words,

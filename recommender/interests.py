@@ -132,6 +132,16 @@ def interests_at(user: EndUser, moment: datetime) -> tuple[list[InterestVector],
     return vectors, labels
 
 
+def labels_with(
+    user: EndUser, history: Sequence[Event], vectors: Sequence[InterestVector], labels: LabelsByItem
+) -> list[InterestLabel]:
+    """Unsaved interest labels of one user, strongest first, were the items to have these labels."""
+    known = {each.taxonomy_id for event in history for each in labels.get(event.item_id, [])}
+    found = [*_interest_labels_of(user, history, labels), *_labels_by_head(user, vectors, known)]
+    prefetch_related_objects(found, "label")
+    return sorted(found, key=lambda each: (-each.weight, each.label_id))
+
+
 def interests_of(
     users: Sequence[EndUser],
     histories: Mapping[int, Sequence[Event]],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 PROPOSED_A_RULE = 50  # candidates that a pin or a boost brings along
 BROUGHT_BY = (Rule.Action.PIN, Rule.Action.BOOST)
+Branches = Callable[[Sequence[int]], Mapping[int, frozenset[int]]]
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,17 @@ class RulesInForce:
         return self.within or {}
 
 
-def read(rules: Sequence[Rule], *, also: Scope | None = None) -> RulesInForce:
+def read(rules: Sequence[Rule], *, also: Scope | None = None, branches: Branches | None = None) -> RulesInForce:
     """Rules as lists use them: one query where any names a label. also: a scope whose labels are wanted, too.
+    branches: of labels, where they are not what is stored.
 
     One that cannot be read any more holds nobody's list up: it is left out and logged.
     """
     found = tuple(one for rule in by_priority(rules) if (one := _read(rule)) is not None)
     roots = {label for each in found for label in (*each.scope.labels, *each.audience.interests)}
     roots.update(also.labels if also else ())
-    return RulesInForce(found, Label.objects.all().branches(sorted(roots)) if roots else {})
+    branches = branches or Label.objects.all().branches
+    return RulesInForce(found, branches(sorted(roots)) if roots else {})
 
 
 def _read(rule: Rule) -> RuleInForce | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -24,9 +24,9 @@ from recommender.explanations import ScorePart
 from recommender.list_reranking import rerank_list
 from recommender.models import EndUser, Rule, Slate, SlateItem, Strategy
 from recommender.reranking import RerankSettings
-from recommender.rules import RulesInForce
+from recommender.rules import Branches, RulesInForce
 from recommender.scopes import Scope
-from recommender.shelves import DatabaseShelf
+from recommender.shelves import DatabaseShelf, Shelf
 from recommender.slate_versions import versions_of
 from recommender.strategies import Ranker, Recipe, live_strategy, ranker_of
 from recommender.users import checked_id
@@ -110,6 +110,17 @@ class Computed:
     picked: picking.Picked
 
 
+@dataclass(frozen=True)
+class Supposition:
+    """What a list is computed from instead of what is stored: another shelf, another state of the user, other branches
+    of labels, and candidates that it brings along."""
+
+    shelf: Shelf
+    state: Callable[[UserState], UserState]
+    branches: Branches
+    brought: Callable[[RulesInForce], Sequence[int]]
+
+
 def recommend(
     user_external_id: str,
     *,
@@ -162,8 +173,10 @@ def compute(
     strategy: Strategy | None = None,
     rules: Sequence[Rule] | None = None,
     only: Sequence[int] | None = None,
+    supposing: Supposition | None = None,
 ) -> Computed:
-    """All of a list but its words; for those who ask what would have been. only: candidates chosen by somebody else."""
+    """All of a list but its words; for those who ask what would have been, or would be. only: candidates chosen by
+    somebody else."""
     if not 1 <= question.n <= MAX_N:
         raise InvalidInputError(f"n is {question.n}; ask for 1 to {MAX_N} items.")
     user_external_id = question.user_external_id
@@ -174,17 +187,19 @@ def compute(
     if question.repeats is not None:
         ranker = ranker.with_repeats(question.repeats)
 
-    shelf = DatabaseShelf()
+    shelf = supposing.shelf if supposing else DatabaseShelf()
     state = candidates.user_state(user_external_id, ranker.recipe, at=question.at)
+    state = supposing.state(state) if supposing else state
     if rules is None:
         rules = list(Rule.objects.in_force(question.at or timezone.now(), question.placement))
     in_force = list_rules.for_user(
-        list_rules.read(rules, also=question.within),
+        list_rules.read(rules, also=question.within, branches=supposing.branches if supposing else None),
         user_external_id,
         state,
         arm=assignment.address if assignment else "",
     )
     also = list_rules.brought(in_force, filtered=question.within, k=ranker.recipe.candidates_per_source)
+    also = [*also, *supposing.brought(in_force)] if supposing else also
     pool = candidates.gather(state, ranker, shelf, n=question.n, only=only, also=also)
     fused = fusion.fuse(pool.raw, ranker.weights(state.past.length), ranker.spreads)
     ruling = list_rules.decide(in_force, pool, fused.scores, filtered=question.within)

@@ -17,6 +17,7 @@ from recommender.views import (
     interest_encoder,
     interest_map,
     item_parts,
+    label_impacts,
     label_parts,
     rule_editor,
     strategy_editor,
@@ -94,6 +95,9 @@ urlpatterns: list[URLPattern] = [
     path("data-quality/", data_quality.data_quality, name="data-quality"),
     path("operations/interest-encoder/", interest_encoder.interest_encoder, name="interest-encoder"),
     path("label-reach/", label_parts.reach, name="label-reach"),
+    path("label-impact/", label_impacts.edit_impact, name="label-impact"),
+    path("label-impact/review/", label_impacts.review_impact, name="review-impact"),
+    path("label-impact/auto-accept/<slug:slug>/", label_impacts.auto_accept_impact, name="auto-accept-impact"),
     # Whatever follows /strategies/ is a name, so what is done with a version lives elsewhere.
     path("strategies/", strategies_views.strategies, name="strategies"),
     path("strategies/<path:name>/", strategies_views.strategy, name="strategy"),

@@ -26,6 +26,9 @@ OTHER_NAMES = {
     "in_stock": "is_in_stock",
     "availability": "is_in_stock",
     "hidden": "is_hidden",
+    "stock": "stock_quantity",
+    "quantity": "stock_quantity",
+    "inventory": "stock_quantity",
 }
 
 
@@ -62,4 +65,5 @@ def _row(item: Item) -> list[str]:
         "true" if item.is_hidden else "false",
         compact(item.attributes) if item.attributes else "",
         item.published_at.isoformat() if item.published_at else "",
+        "" if item.stock_quantity is None else str(item.stock_quantity),
     ]

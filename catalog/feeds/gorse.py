@@ -72,6 +72,7 @@ def write(items: Iterable[Item], file: BinaryIO) -> int:
             "price": None if item.price is None else str(item.price),
             "currency": item.currency,
             "is_in_stock": item.is_in_stock,
+            "stock_quantity": item.stock_quantity,
             "attributes": item.attributes,
         }
         row = {

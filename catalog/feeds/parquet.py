@@ -29,7 +29,10 @@ def read(file: BinaryIO) -> Iterator[dict[str, object]]:
         if "external_id" not in table.schema_arrow.names:
             raise FeedError("The file has no column external_id; its columns carry the field names of an item.")
         for batch in table.iter_batches(batch_size=BATCH):
-            yield from batch.to_pylist()
+            for row in batch.to_pylist():
+                if row.get("stock_quantity", 0) is None:  # an empty cell, as in a table: it does not say unknown
+                    del row["stock_quantity"]
+                yield row
     except (pyarrow.ArrowException, OSError, OverflowError) as error:  # a damaged page, a time beyond Python's
         raise FeedError(f"This is not a readable Parquet file: {error}.") from None
 
@@ -44,6 +47,7 @@ def write(items: Iterable[Item], file: BinaryIO) -> int:
         "is_in_stock": pyarrow.bool_(),
         "is_hidden": pyarrow.bool_(),
         "published_at": pyarrow.timestamp("us", tz="UTC"),
+        "stock_quantity": pyarrow.int64(),
     }
     schema = pyarrow.schema([(name, kinds.get(name, text)) for name in ("external_id", *FIELDS)])
     written = 0

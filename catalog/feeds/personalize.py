@@ -13,7 +13,18 @@ from catalog.models import Item
 NAME = "personalize"
 TITLE = "Amazon Personalize items CSV"
 KEEPS = frozenset(
-    {"title", "description", "brand", "product_type", "price", "currency", "is_in_stock", "is_hidden", "published_at"}
+    {
+        "title",
+        "description",
+        "brand",
+        "product_type",
+        "price",
+        "currency",
+        "is_in_stock",
+        "is_hidden",
+        "published_at",
+        "stock_quantity",
+    }
 )
 COLUMNS = (
     "ITEM_ID",
@@ -26,6 +37,7 @@ COLUMNS = (
     "CURRENCY",
     "IN_STOCK",
     "HIDDEN",
+    "STOCK_QUANTITY",
 )
 TITLES = ("TITLE", "ITEM_NAME", "PRODUCT_NAME", "NAME")
 LEVELS = ("CATEGORY_L1", "CATEGORY_L2", "CATEGORY_L3", "CATEGORY_L4")
@@ -82,4 +94,5 @@ def _row(item: Item) -> list[str]:
         item.currency,
         "true" if item.is_in_stock else "false",
         "true" if item.is_hidden else "false",
+        "" if item.stock_quantity is None else str(item.stock_quantity),
     ]

@@ -25,6 +25,7 @@ KEEPS = frozenset(
         "is_in_stock",
         "is_hidden",
         "published_at",
+        "stock_quantity",
     }
 )
 COLUMNS = (
@@ -40,6 +41,7 @@ COLUMNS = (
     "is_in_stock:float",
     "is_hidden:float",
     "timestamp:float",
+    "stock_quantity:float",
 )
 TITLES = ("title", "name", "item_name", "movie_title", "product_title")
 CATEGORIES = ("category", "categories", "product_type", "genre", "genres", "class")
@@ -95,4 +97,5 @@ def _row(item: Item) -> list[str]:
         str(int(item.is_in_stock)),
         str(int(item.is_hidden)),
         str(int(item.published_at.timestamp())) if item.published_at else "",
+        "" if item.stock_quantity is None else str(item.stock_quantity),
     ]

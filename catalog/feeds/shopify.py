@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal, InvalidOperation
 from typing import BinaryIO
@@ -13,7 +14,19 @@ from catalog.models import Item
 
 NAME = "shopify"
 TITLE = "Shopify products CSV"
-KEEPS = frozenset({"title", "description", "brand", "product_type", "image_url", "price", "is_in_stock", "is_hidden"})
+KEEPS = frozenset(
+    {
+        "title",
+        "description",
+        "brand",
+        "product_type",
+        "image_url",
+        "price",
+        "is_in_stock",
+        "is_hidden",
+        "stock_quantity",
+    }
+)
 COLUMNS = (
     "Handle",
     "Title",
@@ -70,6 +83,8 @@ def _item(handle: str, rows: list[dict[str, str]]) -> dict[str, object]:
         "is_in_stock": any(_sellable(row) for row in variants) if variants else True,
         "attributes": attributes,
     }
+    if (pieces := _pieces(variants)) is not None:
+        item["stock_quantity"] = pieces
     if _first(rows, "Published") or _first(rows, "Status"):
         item["is_hidden"] = _first(rows, "Published").lower() in {"false", "no", "0"} or status != "active"
     return item
@@ -108,6 +123,17 @@ def _sellable(row: dict[str, str]) -> bool:
         return False
 
 
+def _pieces(variants: list[dict[str, str]]) -> int | None:
+    """Of all variants together, those sold beyond their stock as none; None where Shopify does not count each."""
+    total = 0
+    for row in variants:
+        quantity = row.get("Variant Inventory Qty", "").strip()
+        if not row.get("Variant Inventory Tracker", "").strip() or not re.fullmatch(r"-?\d{1,9}", quantity):
+            return None
+        total += max(0, int(quantity))
+    return total if variants else None
+
+
 def write(items: Iterable[Item], file: BinaryIO) -> int:
     return write_table(items, file, columns=COLUMNS, row=_row)
 
@@ -122,13 +148,20 @@ def _row(item: Item) -> list[str]:
         item.product_type,
         "false" if item.is_hidden else "true",
         str(item.attributes.get("sku", item.external_id)),
-        "shopify",
-        "1" if item.is_in_stock else "0",
-        "deny",
+        *_inventory(item),
         "" if item.price is None else str(item.price),
         item.image_url,
         "draft" if item.is_hidden else "active",
     ]
+
+
+def _inventory(item: Item) -> tuple[str, str, str]:
+    """Tracker, quantity and policy. Shopify sells what it does not count, and what may be sold beyond its stock."""
+    if not item.is_in_stock:
+        return "shopify", "0", "deny"
+    if item.stock_quantity is None:
+        return "", "", "deny"
+    return "shopify", str(item.stock_quantity), "continue" if item.stock_quantity == 0 else "deny"
 
 
 def _escaped(text: str) -> str:

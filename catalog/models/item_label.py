@@ -30,6 +30,10 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
     def of_items(self, item_ids: Iterable[int]) -> ItemLabelQuerySet:
         return self.filter(item_id__in=list(item_ids))
 
+    def numbered(self, ids: Iterable[int]) -> ItemLabelQuerySet:
+        """Those with these ids, however many: they travel as one array."""
+        return self.filter(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [list(ids)]))
+
     def locked(self) -> ItemLabelQuerySet:
         """Locked until the transaction ends, always in the same order, with what a decision looks at.
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
+from django.utils.translation import gettext_noop
+
 from catalog.feeds.tables import read_table
 from catalog.feeds.text import Head
 from catalog.item_rows import UnreadableRow
 
 NAME = "csv"
-TITLE = "a table"
+TITLE = gettext_noop("a table")
 ALIASES = {"path": "label"}
 
 

@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
+from django.utils.translation import gettext_noop
+
 from catalog.feeds.text import Head, opened
 from catalog.item_rows import UnreadableRow
 
 NAME = "google"
-TITLE = "Google's product taxonomy"
+TITLE = gettext_noop("Google's product taxonomy")
 FIRST_LINE = "# Google_Product_Taxonomy_Version"
 WITH_ID = re.compile(r"^(\d{1,20}) - (.+)$")
 

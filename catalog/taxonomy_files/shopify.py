@@ -7,11 +7,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
+from django.utils.translation import gettext_noop
+
 from catalog.feeds.text import FeedError, Head, opened
 from catalog.item_rows import UnreadableRow
 
 NAME = "shopify"
-TITLE = "Shopify's product taxonomy"
+TITLE = gettext_noop("Shopify's product taxonomy")
 PREFIX = "gid://shopify/TaxonomyCategory/"
 LINE = re.compile(rf"^{re.escape(PREFIX)}(\S+)\s*:\s*(.+)$")
 SEPARATOR = " > "

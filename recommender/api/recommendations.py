@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from catalog.taxonomies import labels_named
 from recommender import neighbours, slates
+from recommender.scopes import Scope
 from recommender.serializers.recommendations import (
     NeighbourListSerializer,
     NeighbourQuerySerializer,
@@ -24,7 +29,9 @@ class Recommendations(APIView):
         description=(
             "A user nobody knows gets popular and new items, and `is_known_user` and `notice` say so. "
             "The contributions of an item's parts add up to its score; `why` says in words what raised it. "
-            "Every list is kept as a slate, so that it can be explained later."
+            "Every list is kept as a slate, so that it can be explained later. Filters (`labels`, `brand`, `items`, "
+            "prices, stock) must all hold; of several values of one any does. Where too few items are left, the list "
+            "is shorter and `notice` says so. Report what was really shown as `impression` events."
         ),
         parameters=[RecommendationQuerySerializer],
         responses={200: RecommendedListSerializer},
@@ -34,8 +41,28 @@ class Recommendations(APIView):
         query.is_valid(raise_exception=True)
         asked = query.validated_data
         strategy = named_strategy(asked["strategy"]) if "strategy" in asked else None
-        made = slates.recommend(external_id, n=asked["n"], strategy=strategy, repeats=asked.get("repeats"))
+        made = slates.recommend(
+            external_id,
+            n=asked["n"],
+            strategy=strategy,
+            repeats=asked.get("repeats"),
+            placement=asked["placement"],
+            within=_within(asked),
+        )
         return Response(RecommendedListSerializer(made).data)
+
+
+def _within(asked: Mapping[str, Any]) -> Scope | None:
+    """The filter asked for; None where there is none."""
+    scope = Scope(
+        items=tuple(dict.fromkeys(asked.get("items", ()))),
+        labels=labels_named(asked.get("labels", ())),
+        brands=tuple(dict.fromkeys(asked.get("brand", ()))),
+        price_from=asked.get("price_from"),
+        price_to=asked.get("price_to"),
+        stock_from=asked.get("stock_from"),
+    )
+    return None if scope.is_everything else scope
 
 
 class ItemNeighbours(APIView):

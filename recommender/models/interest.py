@@ -119,10 +119,10 @@ class InterestVectorQuerySet(models.QuerySet["InterestVector"]):
         parameters = (list(without), n, list(ids))
         # What is left out is rarely among the nearest, and the scan goes on where it is: asking for as many more rows
         # as are left out would make it ten times as long for users with a long history.
-        with complete_vector_scan(n + min(n, len(without))), connection.cursor() as cursor:
-            cursor.execute(indexed, parameters)
+        with complete_vector_scan(n + min(n, len(without))) as are_few, connection.cursor() as cursor:
+            cursor.execute(exact if are_few else indexed, parameters)
             rows = cursor.fetchall()
-            if len(rows) < n * len(ids):
+            if not are_few and len(rows) < n * len(ids):
                 cursor.execute(exact, parameters)
                 rows = cursor.fetchall()
         return rows
@@ -228,29 +228,64 @@ class InterestLabelQuerySet(models.QuerySet["InterestLabel"]):
             found = cursor.fetchone()
             return (int(found[0]), int(found[1])) if found else None
 
+    def carriers(self, label_ids: Sequence[int]) -> list[tuple[int, int, float]]:
+        """(label, item, confidence) of every item that carries one of these labels; a person's decision is certain."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT coalesce(final_label_id, label_id), item_id, CASE WHEN decision = '' THEN confidence ELSE 1 END
+                FROM catalog_itemlabel
+                WHERE superseded_at IS NULL AND is_assigned
+                  AND coalesce(final_label_id, label_id) = ANY(%s::bigint[])
+                """,
+                [list(label_ids)],
+            )
+            return cursor.fetchall()
+
+    def by_popularity(self, item_ids: Sequence[int]) -> list[int]:
+        """Of these items those that a label can bring into a list, the popular ones first."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT i.id FROM catalog_item i JOIN catalog_itemembedding e ON e.item_id = i.id
+                LEFT JOIN recommender_itemstatistics s ON s.item_id = i.id
+                WHERE i.is_in_stock AND NOT i.is_hidden AND i.id = ANY(%s::bigint[])
+                ORDER BY s.popularity DESC NULLS LAST, i.id
+                """,
+                [list(item_ids)],
+            )
+            return [item_id for (item_id,) in cursor.fetchall()]
+
     def count_users_resting_on(self, label_ids: Sequence[int]) -> int:
-        """Users with one of these labels among their interests, or with an interest vector behind which stands an
-        event with an item that carries one."""
+        return self.users_resting_on(label_ids, n=1)[0]
+
+    def users_resting_on(
+        self, label_ids: Sequence[int], item_ids: Sequence[int] = (), *, n: int
+    ) -> tuple[int, list[int]]:
+        """How many users have one of these labels among their interests, or an interest vector behind which stands an
+        event with an item that carries one, or with one of these items; and n of them, drawn at random but the same
+        for the same users."""
         with connection.cursor() as cursor:
             cursor.execute(
                 """
                 WITH carrying AS (
-                    SELECT DISTINCT item_id FROM catalog_itemlabel
+                    SELECT item_id FROM catalog_itemlabel
                     WHERE superseded_at IS NULL AND is_assigned
                       AND coalesce(final_label_id, label_id) = ANY(%(labels)s::bigint[])
-                )
-                SELECT count(*) FROM (
+                    UNION SELECT unnest(%(items)s::bigint[])
+                ), reached AS (
                     SELECT user_id FROM recommender_interestlabel WHERE label_id = ANY(%(labels)s::bigint[])
                     UNION
                     SELECT v.user_id FROM recommender_interestvector v
                     CROSS JOIN LATERAL jsonb_array_elements(v.events) behind
                     JOIN carrying ON carrying.item_id = (behind ->> 'item')::bigint
-                ) reached
+                )
+                SELECT user_id, count(*) OVER () FROM reached ORDER BY md5(user_id::text), user_id LIMIT %(n)s
                 """,
-                {"labels": list(label_ids)},
+                {"labels": list(label_ids), "items": list(item_ids), "n": n},
             )
-            (users,) = cursor.fetchone()
-        return int(users)
+            rows = cursor.fetchall()
+        return (int(rows[0][1]) if rows else 0), [user_id for user_id, _ in rows]
 
     def labels_of_items(self, item_ids: Sequence[int]) -> list[tuple[int, int, int, float]]:
         """(item, taxonomy, label, confidence) of what these items count as having; a person's decision is certain."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from rest_framework import serializers
@@ -10,8 +11,11 @@ from catalog.models import Item
 from catalog.serializers import ItemLabelOutput
 from recommender.algorithms.sources import SOURCES
 from recommender.explanations import LANGUAGE_MODEL, RULES
-from recommender.models import Neighbour
+from recommender.models import Neighbour, Rule
+from recommender.scopes import MOST_VALUES
 from recommender.slates import MAX_N, RankedItem, RecommendedList, ScorePart
+
+PRICE: dict[str, Any] = {"required": False, "max_digits": 12, "decimal_places": 2, "min_value": Decimal(0)}
 
 
 class NeighbourQuerySerializer(serializers.Serializer[Any]):
@@ -27,6 +31,42 @@ class RecommendationQuerySerializer(NeighbourQuerySerializer):
     strategy = serializers.CharField(
         required=False, max_length=100, help_text="Name of a strategy; the live one where it is left out."
     )
+    placement = serializers.CharField(
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=100,
+        help_text="Where on the page the list stands, as rules and experiments name it.",
+    )
+    labels = serializers.ListField(
+        child=serializers.CharField(max_length=1_200),
+        required=False,
+        max_length=MOST_VALUES,
+        help_text="Only items with one of these labels or one below it: an id, or `taxonomy:path`. Repeat for several.",
+    )
+    brand = serializers.ListField(
+        child=serializers.CharField(max_length=200),
+        required=False,
+        max_length=MOST_VALUES,
+        help_text="Only items of one of these brands, whatever their capitals. Repeat for several.",
+    )
+    items = serializers.ListField(
+        child=serializers.CharField(max_length=200),
+        required=False,
+        max_length=MOST_VALUES,
+        help_text="Only items among these, your ids. Repeat for several.",
+    )
+    price_from = serializers.DecimalField(**PRICE, help_text="Only items that cost at least this.")
+    price_to = serializers.DecimalField(**PRICE, help_text="Only items that cost at most this.")
+    stock_from = serializers.IntegerField(
+        required=False, min_value=0, max_value=2**31 - 1, help_text="Only items with at least so many pieces left."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        low, high = attrs.get("price_from"), attrs.get("price_to")
+        if low is not None and high is not None and low > high:
+            raise serializers.ValidationError({"price_from": f"Prices run from {low} to {high}; swap the two."})
+        return attrs
 
 
 class ListedItemSerializer(serializers.ModelSerializer[Item]):
@@ -51,12 +91,19 @@ class ScorePartSerializer(serializers.Serializer[ScorePart]):
     words = serializers.CharField(allow_blank=True)
 
 
+class RuleTouchSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    version = serializers.IntegerField()
+    action = serializers.ChoiceField(choices=[Rule.Action.PIN.value, Rule.Action.BOOST.value, Rule.Action.BURY.value])
+
+
 class RankedItemSerializer(serializers.Serializer[RankedItem]):
     position = serializers.IntegerField()
     item = LabelledItemSerializer()
     score = serializers.FloatField()
     parts = ScorePartSerializer(many=True)
     why = serializers.ListField(child=serializers.CharField(), source="sentences", help_text="Strongest reason first.")
+    rules = RuleTouchSerializer(many=True, help_text="That moved or pinned the item, strongest first; mostly none.")
 
 
 class RecommendedListSerializer(serializers.Serializer[RecommendedList]):

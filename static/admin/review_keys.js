@@ -4,13 +4,17 @@
   var pendingGo = 0;
   var STORED = "single-keys";  // the console's own setting: off here is off there
 
+  // Off by the account's own setting, which the page says, or in this browser.
+  function forbidden() { return document.body.dataset.shortcuts === "off"; }
   function areOn() {
+    if (forbidden()) { return false; }
     try { return localStorage.getItem(STORED) !== "off"; } catch (error) { return true; }
   }
   function mark() { document.body.classList.toggle("rv-no-keys", !areOn()); }
   var toggle = document.getElementById("single-keys");
   if (toggle) {
     toggle.checked = areOn();
+    toggle.disabled = forbidden();
     toggle.addEventListener("change", function () {
       try { localStorage.setItem(STORED, toggle.checked ? "on" : "off"); } catch (error) { /* private mode */ }
       mark();

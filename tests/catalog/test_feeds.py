@@ -41,6 +41,7 @@ RICH = {
     "currency": "EUR",
     "is_in_stock": False,
     "is_hidden": True,
+    "stock_quantity": 0,
     "attributes": {"grain": ["rye", "wheat"], "organic": True},
     "published_at": datetime(2025, 3, 1, 9, 30, tzinfo=UTC),
 }
@@ -270,6 +271,7 @@ def test_shopify_variants_become_one_item(tmp_path):
         "image_url": "https://s.example/tee.png",
         "price": "18.50",
         "is_in_stock": True,
+        "stock_quantity": 3,
         "is_hidden": False,
         "attributes": {
             "tags": ["summer", "sale"],

@@ -67,7 +67,8 @@ def test_the_list_with_its_parts_and_reasons(api, shop):
     assert set(answer) == of_the_list
     assert (answer["user"], answer["is_known_user"], answer["n"], answer["strategy"]) == ("u/0", True, 3, "default v1")
     first = answer["items"][0]
-    assert set(first) == {"position", "item", "score", "parts", "why"}
+    assert set(first) == {"position", "item", "score", "parts", "why", "rules"}
+    assert first["rules"] == []
     assert first["item"]["external_id"].startswith("a/")
     assert first["item"]["labels"][0]["label"] == "Snacks"
     assert sum(part["contribution"] for part in first["parts"]) == first["score"]

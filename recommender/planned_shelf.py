@@ -1,0 +1,175 @@
+"""The live catalog as it would be after planned changes of labels, for lists that are computed and never stored."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.label_changes import GivenLabel, LabelChanges
+from catalog.models import Label
+from recommender.interests import HISTORY_EVENTS, ItemLabelShare, LabelsByItem, labels_of
+from recommender.models import EndUser, Event, InterestLabel, InterestVector
+from recommender.rules import RulesInForce
+from recommender.shelves import DatabaseShelf, PooledLabel, Statistics
+
+T = TypeVar("T")
+
+
+class RememberingShelf(DatabaseShelf):
+    """Asks the database once for what one user's lists, before and after, both need."""
+
+    def __init__(self, known: dict[tuple[Any, ...], Any]) -> None:
+        """known: shared by the shelves of one user; to be emptied before the next user."""
+        self._known = known
+
+    def _once(self, key: tuple[Any, ...], ask: Callable[[], T]) -> T:
+        if key not in self._known:
+            self._known[key] = ask()
+        found: T = self._known[key]
+        return found
+
+    def votes(self, source: str, weights: Mapping[int, float], without: Sequence[int]) -> dict[int, float]:
+        ask = super().votes
+        return self._once(("votes", source, tuple(weights.items())), lambda: ask(source, weights, without))
+
+    def nearest(self, interests: Sequence[InterestVector], n: int, without: Sequence[int]) -> list[int]:
+        ask, ids = super().nearest, tuple(each.pk for each in interests)
+        return self._once(("nearest", ids, n), lambda: ask(interests, n, without))
+
+    def nearest_to_items(self, item_ids: Sequence[int], n: int, without: Sequence[int]) -> list[int]:
+        ask = super().nearest_to_items
+        return self._once(("similar", tuple(item_ids), n), lambda: ask(item_ids, n, without))
+
+    def new(
+        self, interests: Sequence[InterestVector], n: int, *, below_users: int, without: Sequence[int]
+    ) -> list[int]:
+        ask = super().new
+        return self._once(("new", n, below_users), lambda: ask(interests, n, below_users=below_users, without=without))
+
+    def popular(self, n: int, without: Sequence[int]) -> list[int]:
+        ask = super().popular
+        return self._once(("popular", n), lambda: ask(n, without))
+
+    def trending(self, n: int, without: Sequence[int]) -> list[int]:
+        ask = super().trending
+        return self._once(("trending", n), lambda: ask(n, without))
+
+    def statistics(self, item_ids: Sequence[int]) -> Statistics:
+        ask = super().statistics
+        return self._once(("statistics", tuple(item_ids)), lambda: ask(item_ids))
+
+    def vectors(self, item_ids: Sequence[int]) -> NDArray[np.float32]:
+        ask = super().vectors
+        return self._once(("vectors", tuple(item_ids)), lambda: ask(item_ids))
+
+    def factors(self, item_ids: Sequence[int]) -> NDArray[np.float32]:
+        ask = super().factors
+        return self._once(("factors", tuple(item_ids)), lambda: ask(item_ids))
+
+
+class PlannedShelf(RememberingShelf):
+    """What items count as having is read from the database and then changed as planned; all else is as it is."""
+
+    def __init__(self, changes: LabelChanges, known: dict[tuple[Any, ...], Any]) -> None:
+        super().__init__(known)
+        self.changes = changes
+        self._given: dict[int, list[GivenLabel]] = defaultdict(list)
+        for each in changes.given:
+            self._given[each.item_id].append(each)
+        self._touched = {label for _, label in changes.gone} | {each.label_id for each in changes.given}
+        self._carriers: dict[int, list[int]] = {}
+
+    def history_of(self, user: EndUser) -> list[Event]:
+        """What the user's interests are built from, newest first."""
+        ask = Event.objects.all().latest_of
+        return self._once(("history", user.pk), lambda: list(ask([user.pk], HISTORY_EVENTS)))
+
+    def labels(self, item_ids: Sequence[int]) -> dict[int, tuple[PooledLabel, ...]]:
+        found: dict[int, tuple[PooledLabel, ...]] = {}
+        for item_id, shares in self.labels_of(item_ids).items():
+            found[item_id] = tuple(PooledLabel(each.label_id, each.taxonomy_id, each.confidence) for each in shares)
+        return found
+
+    def labels_of(self, item_ids: Sequence[int]) -> LabelsByItem:
+        """As `interests.labels_of`, after the changes; surest first."""
+        stored = self._once(("labels_of", tuple(item_ids)), lambda: labels_of(item_ids))
+        found: LabelsByItem = {}
+        for item_id in item_ids:
+            own = [each for each in stored.get(item_id, []) if (item_id, each.label_id) not in self.changes.gone]
+            new = [
+                ItemLabelShare(each.taxonomy_id, each.label_id, each.confidence)
+                for each in self._given.get(item_id, ())
+                if each.taxonomy_id in self._active
+            ]
+            if own or new:
+                found[item_id] = sorted([*own, *new], key=lambda each: (-each.confidence, each.label_id))
+        return found
+
+    def carrying(self, label_ids: Sequence[int], n: int, without: Sequence[int]) -> list[int]:
+        touched = [label for label in label_ids if label in self._touched]
+        found = super().carrying([label for label in label_ids if label not in self._touched], n, without)
+        if missing := [label for label in touched if label not in self._carriers]:
+            self._read_carriers(missing)
+        left_out = set(without)
+        for label in touched:
+            found += [item for item in self._carriers[label] if item not in left_out][:n]
+        return found
+
+    def _read_carriers(self, label_ids: Sequence[int]) -> None:
+        """Of each label the items that would carry it and may be shown; surest first, of equals the popular ones."""
+        wanted = set(label_ids)
+        rows = [
+            (label, item, confidence)
+            for label, item, confidence in InterestLabel.objects.all().carriers(label_ids)
+            if (item, label) not in self.changes.gone
+        ]
+        rows += [
+            (each.label_id, each.item_id, each.confidence) for each in self.changes.given if each.label_id in wanted
+        ]
+        popular = InterestLabel.objects.all().by_popularity(sorted({item for _, item, _ in rows}))
+        place_of = {item: place for place, item in enumerate(popular)}
+        by_label: dict[int, list[tuple[float, int, int]]] = {label: [] for label in label_ids}
+        for label, item, confidence in rows:
+            if item in place_of:
+                by_label[label].append((-confidence, place_of[item], item))
+        self._carriers |= {label: [item for _, _, item in sorted(own)] for label, own in by_label.items()}
+
+    def branches(self, roots: Sequence[int]) -> Mapping[int, frozenset[int]]:
+        """As `Label.objects.branches`, after the moves."""
+        stored = Label.objects.all().branches(roots) if roots else {}
+        if not self.changes.moved:
+            return stored
+        parents = {**self._parents, **self.changes.moved}
+        found: dict[int, set[int]] = {root: {root} for root in roots if root in parents}
+        for label in parents:
+            above: int | None = label
+            while above is not None:
+                if above in found:
+                    found[above].add(label)
+                above = parents.get(above)
+        return {**stored, **{root: frozenset(below) for root, below in found.items()}}
+
+    def brought(self, rules: RulesInForce, *, most: int) -> list[int]:
+        """Items that rules about labels would bring along once they have them: which of them is decided later."""
+        named = {
+            label for each in rules.rules for root in each.scope.labels for label in rules.branches().get(root, ())
+        }
+        wanted = sorted({each.item_id for each in self.changes.given if each.label_id in named})
+        return InterestLabel.objects.all().by_popularity(wanted)[:most] if wanted else []
+
+    @cached_property
+    def _parents(self) -> dict[int, int | None]:
+        taxonomies = Label.objects.filter(pk__in=self.changes.moved).values("taxonomy_id")
+        return dict(Label.objects.filter(taxonomy_id__in=taxonomies).values_list("pk", "parent_id"))
+
+    @cached_property
+    def _active(self) -> set[int]:
+        ids = {each.taxonomy_id for each in self.changes.given}
+        return set(
+            Label.objects.filter(taxonomy_id__in=ids, taxonomy__is_active=True).values_list("taxonomy_id", flat=True)
+        )
