@@ -101,7 +101,9 @@ def broken_by(
 ) -> list[Finding]:
     """Expectations that hold by what serves now (or by the rules `before`) and would not any more."""
     failing = [
-        each for each in check(GoldenExpectation.objects.active(), rules=after, strategy=strategy) if not each.is_met
+        each
+        for each in check(list(GoldenExpectation.objects.active()), rules=after, strategy=strategy)
+        if not each.is_met
     ]
     if not failing:
         return []

@@ -181,9 +181,12 @@ def replaced_by(rule: Rule) -> Rule | None:
 
 def digest_of(rule: Rule) -> str:
     """What a draft says, so that an editor can tell whether somebody stored something else meanwhile."""
-    columns = content_of(rule).as_columns()
-    for name in ("starts_at", "ends_at"):
-        columns[name] = columns[name].astimezone(UTC).isoformat() if isinstance(columns[name], datetime) else None
+    content = content_of(rule)
+    times = {"starts_at": content.starts_at, "ends_at": content.ends_at}
+    columns = {
+        **content.as_columns(),
+        **{name: at.astimezone(UTC).isoformat() if at else None for name, at in times.items()},
+    }
     text = json.dumps(columns, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
