@@ -204,7 +204,8 @@ def _text(value: str, longest: int, what: str) -> str:
 
 
 def _require_free(name: str, *, but: int | None = None) -> None:
-    if Experiment.objects.filter(name=name).exclude(pk=but).exists():
+    named = Experiment.objects.filter(name=name)
+    if (named.exclude(pk=but) if but else named).exists():
         raise ConflictError(gettext("There is an experiment named “%(name)s”; choose another name.") % {"name": name})
 
 

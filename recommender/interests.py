@@ -125,7 +125,9 @@ def interests_at(user: EndUser, moment: datetime) -> tuple[list[InterestVector],
     """Unsaved rows of one user as events up to this moment give them, with the labels and encoder of today."""
     events = list(Event.objects.all().up_to(moment).latest_of([user.pk], HISTORY_EVENTS))
     item_ids = sorted({event.item_id for event in events})
-    vectors, labels = interests_of([user], {user.pk: events}, Vectors.load(item_ids), labels_of(item_ids))
+    transform = encoding.live_transform()
+    loaded, carried = Vectors.load(item_ids), labels_of(item_ids)
+    vectors, labels = interests_of([user], {user.pk: events}, loaded, carried, transform=transform)
     for interest in vectors:  # as exact as the database would keep it, so that a list of then can be repeated
         interest.vector = interest.vector.astype(np.float16).astype(np.float32)
     prefetch_related_objects(labels, "label")

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.translation import gettext, gettext_lazy, ngettext
+from django.utils.translation import gettext, gettext_lazy
 from django.utils.translation import gettext_noop as noop
 
 from catalog.models import Item, Label
@@ -201,7 +201,7 @@ def _listed(words: Sequence[str]) -> str:
     """The first few; of the others how many."""
     shown = list(words[:NAMED])
     if more := len(words) - len(shown):
-        shown.append(ngettext("%(n)s more", "%(n)s more", more) % {"n": more})
+        shown.append(gettext("%(n)s more") % {"n": more})
     if len(shown) == 1:
         return shown[0]
     return gettext("%(several)s and %(last)s") % {"several": ", ".join(shown[:-1]), "last": shown[-1]}

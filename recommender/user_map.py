@@ -115,6 +115,6 @@ def regions_on(built_at: datetime) -> tuple[Region, ...]:
         rows: Sequence[tuple[int, int, int, int, float, float]]
         rows = ItemPlace.objects.all().count_labels_by_cell(taxonomy.pk, grid=GRID)
         if rows:
-            counts = [CellCount((column, row), *rest) for column, row, *rest in rows]
+            counts = [CellCount((column, row), label, n, x, y) for column, row, label, n, x, y in rows]
             return regions_of(counts)
     return ()

@@ -114,7 +114,7 @@ class ItemQuerySet(models.QuerySet["Item"]):
     def facts(self, item_ids: Iterable[int]) -> dict[int, tuple[str, str, Decimal | None, int | None]]:
         """(external id, brand, price, pieces in stock) of these of the items, by id."""
         rows = self.filter(pk__in=list(item_ids)).order_by("pk")
-        return {pk: tuple(facts) for pk, *facts in rows.values_list("pk", *FACTS)}  # type: ignore[misc]
+        return {pk: tuple(facts) for pk, *facts in rows.values_list("pk", *FACTS)}
 
     def numbered(self, ids: Iterable[int]) -> ItemQuerySet:
         """Those with these ids, however many: they travel as one array."""

@@ -53,6 +53,10 @@ class ItemLabelQuerySet(models.QuerySet["ItemLabel"]):
             .annotate(effective_label_id=Coalesce(F("final_label_id"), F("label_id")))
         )
 
+    def counted_as(self, label_ids: Iterable[int]) -> ItemLabelQuerySet:
+        """Of `effective` ones those that are one of these labels."""
+        return self.filter(Q(final_label_id__in=list(label_ids)) | Q(final_label_id=None, label_id__in=list(label_ids)))
+
     def naming(self, label_ids: Iterable[int]) -> ItemLabelQuerySet:
         """Current ones that suggest one of these labels, or were decided to be one, whether the item has it or not."""
         wanted = list(label_ids)

@@ -27,7 +27,7 @@ def in_scope(scope: Scope, within: Mapping[int, frozenset[int]]) -> Q:
         found &= Q(external_id__in=scope.items)
     if scope.labels:
         branch = sorted(set().union(*(within.get(root, {root}) for root in scope.labels)))
-        found &= Q(pk__in=ItemLabel.objects.effective().filter(effective_label_id__in=branch).values("item_id"))
+        found &= Q(pk__in=ItemLabel.objects.effective().counted_as(branch).values("item_id"))
     if scope.brands:
         found &= Q(pk__in=Item.objects.of_brands(scope.brands).values("pk"))
     for column, low, high in (

@@ -13,26 +13,26 @@ from recommender.experiment_form import ExperimentForm, empty_form, form_from, f
 from recommender.experiment_page import experiment_of
 from recommender.models import Experiment, Strategy
 from recommender.strategies import live_strategy
-from recommender.views.experiments import require_change
-from recsite.operations.access import staff_of, staff_page
+from recommender.views.experiments import CHANGES
+from recsite.operations.access import needs, staff_of, staff_page
 from recsite.operations.errors import RecsiteError
 
 MOST_STRATEGIES = 200
 
 
 @staff_page
+@needs(CHANGES)
 @require_http_methods(["GET", "POST"])
 def experiment_new(request: HttpRequest) -> HttpResponse:
-    require_change(request)
     if request.method == "POST":
         return _save(request, None)
     return _render(request, None, empty_form())
 
 
 @staff_page
+@needs(CHANGES)
 @require_http_methods(["GET", "POST"])
 def experiment_edit(request: HttpRequest, pk: int) -> HttpResponse:
-    require_change(request)
     draft = experiment_of(pk)
     if request.method == "POST":
         return _save(request, draft)

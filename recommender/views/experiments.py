@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,17 +17,12 @@ from recommender.experiment_view import chart_of, day_chart_of, view_of
 from recommender.experiment_words import MEASURE_NAMES
 from recommender.models import Experiment
 from recommender.views.strategies import go, key_of
-from recsite.operations.access import staff_of, staff_page
+from recsite.operations.access import needs, staff_of, staff_page
 from recsite.operations.errors import RecsiteError
 from recsite.operations.pages import Undo, page_of, toast, wants_fragment
 
 PER_PAGE = 25
 CHANGES = "recommender.change_experiment"
-
-
-def require_change(request: HttpRequest) -> None:
-    if not staff_of(request).has_perm(CHANGES):
-        raise PermissionDenied(gettext("Your account may look at experiments and not change them."))
 
 
 @staff_page
@@ -81,9 +75,9 @@ def experiment_download(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @staff_page
+@needs(CHANGES)
 @require_POST
 def experiment_start(request: HttpRequest, pk: int) -> HttpResponse:
-    require_change(request)
     try:
         started = experiment_runs.start(pk, staff=staff_of(request))
     except RecsiteError as error:
@@ -92,9 +86,9 @@ def experiment_start(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @staff_page
+@needs(CHANGES)
 @require_POST
 def experiment_stop(request: HttpRequest, pk: int) -> HttpResponse:
-    require_change(request)
     try:
         stopped = experiment_runs.stop(pk, note=request.POST.get("note", ""), staff=staff_of(request))
     except RecsiteError as error:
@@ -104,9 +98,9 @@ def experiment_stop(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @staff_page
+@needs(CHANGES)
 @require_POST
 def experiment_resume(request: HttpRequest, pk: int) -> HttpResponse:
-    require_change(request)
     try:
         resumed = experiment_runs.resume(pk, staff=staff_of(request))
     except RecsiteError as error:
@@ -115,9 +109,9 @@ def experiment_resume(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @staff_page
+@needs(CHANGES)
 @require_POST
 def experiment_promote(request: HttpRequest, pk: int) -> HttpResponse:
-    require_change(request)
     arm, note = request.POST.get("arm", ""), request.POST.get("note", "")
     try:
         promotion = experiment_runs.promote(pk, arm, note=note, staff=staff_of(request))
@@ -136,9 +130,9 @@ def experiment_promote(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @staff_page
+@needs(CHANGES)
 @require_POST
 def experiment_unpromote(request: HttpRequest, pk: int) -> HttpResponse:
-    require_change(request)
     live_before = key_of(request.POST, "live_before") or 0
     try:
         experiment_runs.take_back_promotion(pk, live_before=live_before, staff=staff_of(request))
@@ -161,10 +155,10 @@ def experiment_measure(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @staff_page
+@needs(CHANGES)
 @require_POST
 def experiment_delete(request: HttpRequest, pk: int) -> HttpResponse:
     """The draft goes; the list of experiments offers to bring it back."""
-    require_change(request)
     try:
         name = experiment_of(pk).name
         kept = experiment_drafts.delete(pk, staff=staff_of(request))
@@ -175,9 +169,9 @@ def experiment_delete(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @staff_page
+@needs(CHANGES)
 @require_POST
 def experiment_restore(request: HttpRequest) -> HttpResponse:
-    require_change(request)
     deleted = request.session.pop("deleted_experiment", {})
     try:
         made = experiment_drafts.bring_back(str(deleted.get("kept", "")), staff=staff_of(request))

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from functools import wraps
-from typing import Any
-
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -19,27 +15,21 @@ from recommender.models import Rule
 from recommender.rule_overview import overview, page_of_rule, rules_about
 from recommender.rule_words import STATES
 from recommender.views.strategies import go
-from recsite.operations.access import View, staff_of, staff_page
+from recsite.operations.access import View, needs, staff_of, staff_page
 from recsite.operations.errors import RecsiteError
 from recsite.operations.pages import Undo, positive, toast, wants_fragment
 
 RULES_A_PAGE = 100
+CHANGES = "recommender.change_rule"
 
 
 def may_change_rules(request: HttpRequest) -> bool:
-    return request.user.has_perm("recommender.change_rule")
+    return request.user.has_perm(CHANGES)
 
 
 def changes_rules(view: View) -> View:
-    """A staff page that changes rules or golden users; others of the staff get 403."""
-
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not may_change_rules(request):
-            raise PermissionDenied("Your account may look at rules, not change them; ask an administrator.")
-        return view(request, *args, **kwargs)
-
-    return staff_page(guarded)
+    """A staff page that changes rules or golden users."""
+    return staff_page(needs(CHANGES)(view))
 
 
 @staff_page

@@ -66,7 +66,7 @@ def needs_to_act(permission: str) -> Callable[[View], View]:
 def _guarding(permission: str, *, only_acts: bool) -> Callable[[View], View]:
     def guard(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if only_acts and request.method in READING:
                 return view(request, *args, **kwargs)
             if staff_of(request).has_perm(permission):

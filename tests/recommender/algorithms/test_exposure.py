@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender.algorithms.exposure import gini, lorenz, share_of_top
-from recommender.algorithms.sample_ratio import is_mismatch
 
 
 def test_the_gini_of_one_item_among_four_is_three_quarters() -> None:
@@ -36,12 +35,3 @@ def test_the_gini_is_twice_the_area_between_curve_and_diagonal(places: list[int]
     area = float(np.trapezoid(curve, dx=1 / n))
     assert gini(shown, n) == pytest.approx(1 - 2 * area)
     assert np.all(np.diff(lorenz(shown, n)) >= -1e-12)
-
-
-def test_a_skewed_split_is_a_mismatch_and_chance_is_not() -> None:
-    assert not is_mismatch([510, 490], [0.5, 0.5])
-    assert is_mismatch([600, 400], [0.5, 0.5])
-    assert not is_mismatch([600, 400], [0.6, 0.4])
-    assert not is_mismatch([60, 20], [0.5, 0.5])  # too few to tell
-    assert not is_mismatch([1_000], [1.0])
-    assert is_mismatch([1_000, 5], [1.0, 0.0])
