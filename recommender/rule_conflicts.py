@@ -102,6 +102,14 @@ def _shared(own: RuleInForce, others: Sequence[RuleInForce], within: Mapping[int
 def _between(draft: Rule, shared: _Shared) -> Conflict | None:
     other = shared.other.rule
     pair, name = {draft.action, other.action}, {"rule": other.name}
+    if pair == {"pin"} and _pin_the_same(draft, other):
+        first = by_priority([draft, other])[0]
+        said = (
+            gettext("“%(rule)s” pins the same item and comes first: this one does nothing where that one does.")
+            if first is other
+            else gettext("“%(rule)s” pins the same item: it does nothing where this one does.")
+        )
+        return Conflict("warning", said % name, other, shared.items)
     if pair == {"pin", "exclude"}:
         if other.action == "exclude":
             return Conflict(
@@ -141,7 +149,7 @@ def _same_position(own: RuleInForce, others: Sequence[RuleInForce]) -> list[Conf
     found = []
     for each in others:
         other = each.rule
-        if other.action == "pin" and other.position == draft.position:
+        if other.action == "pin" and other.position == draft.position and not _pin_the_same(draft, other):
             first = by_priority([draft, other])[0]
             said = (
                 gettext(
@@ -154,6 +162,16 @@ def _same_position(own: RuleInForce, others: Sequence[RuleInForce]) -> list[Conf
             )
             found.append(Conflict("warning", said % {"rule": other.name, "position": draft.position}, other))
     return found
+
+
+def _pins_one(rule: Rule) -> str | None:
+    """The id of its item where it names just one."""
+    items = rule.scope.get("items", [])
+    return items[0] if len(items) == 1 else None
+
+
+def _pin_the_same(one: Rule, other: Rule) -> bool:
+    return _pins_one(one) is not None and _pins_one(one) == _pins_one(other)
 
 
 def _crowded_caps(

@@ -53,6 +53,15 @@ def test_two_pins_at_one_position_say_which_gives_way() -> None:
     assert said(pin(3, "a1")) == []
 
 
+def test_two_pins_of_one_item_say_which_does_nothing() -> None:
+    published("other", pin(1, "a9", priority=5))
+    for position in (1, 4):
+        assert [words for _, words in said(pin(position, "a9"))] == [
+            "“other” pins the same item and comes first: this one does nothing where that one does."
+        ]
+    assert said(pin(1, "a9", priority=6))[0][1] == "“other” pins the same item: it does nothing where this one does."
+
+
 def test_a_boost_and_a_bury_of_the_same_items_add_up() -> None:
     published("down", RuleContent("bury", items("a1", "a2"), strength=1.0))
     assert said(RuleContent("boost", Scope(brands=("odd",)), strength=1.0))[0][1].startswith(
