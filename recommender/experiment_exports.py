@@ -41,11 +41,11 @@ def _rows(results: Results) -> Iterator[tuple[object, ...]]:
         yield ("difference", arm_name, each.measure, "any look", each.difference, *_ends(each.at_any_look), "")
     yield ("split", "", "", "p of the planned split", results.mismatch_p, "", "", "")
     yield ("split", "", "", "users in two arms", results.in_two, "", "", "")
-    for one in results.days:
-        for arm, share in zip(results.arms, one.shares, strict=True):
+    for day in results.days:
+        for arm, share in zip(results.arms, day.shares, strict=True):
             if share is not None:
-                yield (one.day.isoformat(), _safe(arm.name), results.measure, "users", share.n, "", "", "")
-                yield (one.day.isoformat(), _safe(arm.name), results.measure, "share of users", share.value, "", "", "")
+                yield (day.day.isoformat(), _safe(arm.name), results.measure, "users", share.n, "", "", "")
+                yield (day.day.isoformat(), _safe(arm.name), results.measure, "share of users", share.value, "", "", "")
 
 
 def _ends(interval: Interval | None) -> tuple[object, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -125,7 +126,7 @@ class Counted:
 @transaction.atomic
 def count(experiment_id: int, arms: Mapping[str, int | None], window: Window) -> Counted:
     """arms: name -> id of its strategy, None where any counts. One pass over the experiment's lists."""
-    values = {
+    values: dict[str, Any] = {
         "experiment": experiment_id,
         "names": list(arms),
         "strategies": list(arms.values()),
@@ -152,7 +153,7 @@ def count(experiment_id: int, arms: Mapping[str, int | None], window: Window) ->
     return counted
 
 
-def _rows(cursor: CursorWrapper, statement: str) -> list[tuple]:  # type: ignore[type-arg]
+def _rows(cursor: CursorWrapper, statement: str) -> list[tuple[Any, ...]]:
     cursor.execute(statement)
     return list(cursor.fetchall())
 
