@@ -26,7 +26,7 @@ class ExperimentQuerySet(models.QuerySet["Experiment"]):
         return self.filter(state=Experiment.State.RUNNING)
 
     def counting(self, moment: datetime) -> ExperimentQuerySet:
-        """Those that run, or whose events may still count: for 30 days after the stop at most, and a day to count them."""
+        """Those that run, or whose events may still count: for 30 days after the stop, and a day to count them."""
         return self.filter(Q(state=Experiment.State.RUNNING) | Q(stopped_at__gte=moment - timedelta(days=31)))
 
     def at(self, moment: datetime) -> ExperimentQuerySet:
