@@ -204,8 +204,7 @@ def _text(value: str, longest: int, what: str) -> str:
 
 
 def _require_free(name: str, *, but: int | None = None) -> None:
-    named = Experiment.objects.filter(name=name)
-    if (named.exclude(pk=but) if but else named).exists():
+    if Experiment.objects.filter(name=name).exclude(pk=but or 0).exists():
         raise ConflictError(gettext("There is an experiment named “%(name)s”; choose another name.") % {"name": name})
 
 

@@ -89,7 +89,7 @@ def request(experiment: Experiment, *, staff: User | None = None) -> Job:
 def request_where_due() -> int:
     """For every experiment that runs, or whose last events still count, once in ten minutes. Returns how many."""
     now = timezone.now()
-    begun = list(Experiment.objects.exclude(state=Experiment.State.DRAFT).order_by("pk"))
+    begun = list(Experiment.objects.counting(now).order_by("pk"))
     figures = stored(one.pk for one in begun)
     tried = {job.parameters["experiment"]: job.created_at for job in _jobs_of(one.pk for one in begun).order_by("pk")}
     due = [

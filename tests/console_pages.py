@@ -51,6 +51,18 @@ def evaluation(shop: Shop) -> object:
     return shop.evaluation.pk
 
 
+def rule_draft(shop: Shop) -> object:
+    return shop.rule_draft.pk
+
+
+def experiment(shop: Shop) -> object:
+    return shop.experiment.pk
+
+
+def slate(shop: Shop) -> object:
+    return shop.slate.public_id
+
+
 def act(name: str) -> Callable[[Shop], object]:
     return lambda shop: name
 
@@ -73,6 +85,30 @@ PAGES: Mapping[str, tuple[Address, ...]] = {
     "evaluations": (at("evaluations"),),
     "evaluation": (at("evaluation", evaluation),),
     "evaluation-compare": (lambda shop: f"{reverse('evaluation-compare')}?of={shop.evaluation.pk}",),
+    "insights": (at("insights"),),
+    "why-not-page": (
+        at("why-not-page"),
+        lambda shop: f"{reverse('why-not-page')}?user={shop.user.external_id}&item={shop.item.external_id}",
+    ),
+    "rules": (at("rules"),),
+    "rule": (at("rule", lambda shop: shop.rule.name),),
+    "rule-new": (at("rule-new"), lambda shop: f"{reverse('rule-new')}?action=pin&item={shop.item.external_id}"),
+    "rule-edit": (at("rule-edit", rule_draft),),
+    "golden-users": (at("golden-users"),),
+    "golden-new": (at("golden-new"),),
+    "golden-edit": (at("golden-edit", lambda shop: shop.golden.pk),),
+    "experiments": (at("experiments"),),
+    "experiment": (at("experiment", experiment),),
+    "experiment-new": (at("experiment-new"),),
+    "experiment-edit": (at("experiment-edit", lambda shop: shop.experiment_draft.pk),),
+    "audit": (at("audit"), at("audit", query="?user=nobody")),
+    "audit-diff": (lambda shop: f"{reverse('audit-diff')}?a={shop.slate.public_id}&b={shop.slate.public_id}",),
+    "slate": (at("slate", slate),),
+    "changes": (at("changes"),),
+    "settings": (at("settings"),),
+    "site-settings": (at("site-settings"),),
+    "api-keys": (at("api-keys"),),
+    "staff": (at("staff"),),
     "data-quality": (at("data-quality"),),
     "interest-encoder": (at("interest-encoder"),),
     "models": (at("models"),),
@@ -92,6 +128,18 @@ PARTS: Mapping[str, tuple[Address, ...]] = {
     "user-interests": (at("user-interests", user_pk),),
     "user-preferences": (at("user-preferences", user_pk),),
     "user-timeline": (at("user-timeline", user_pk),),
+    "user-label-events": (at("user-label-events", user_pk, label),),
+    "list-label-options": (at("list-label-options", query="?label_q=1"),),
+    "brand-options": (at("brand-options", query="?brand=1"),),
+    "interest-map": (at("interest-map", user_pk),),
+    "why-not": (lambda shop: f"{reverse('why-not')}?user={shop.user.external_id}&item={shop.item.external_id}",),
+    "rule-choices": (at("rule-choices", query="?kind=item&q=1"),),
+    "item-rules": (at("item-rules", item),),
+    "item-audience": (at("item-audience", item),),
+    "experiment-chart": (at("experiment-chart", experiment),),
+    "slate-replay": (at("slate-replay", slate),),
+    "changes-of": (lambda shop: f"{reverse('changes-of', args=['item'])}?object={shop.item.pk}",),
+    "saved-views": (at("saved-views", query="?page=catalog"),),
     "evaluation-list": (at("evaluation-list"),),
     "evaluation-chart": (at("evaluation-chart", evaluation),),
     "label-reach": (lambda shop: f"{reverse('label-reach')}?label={shop.label.pk}",),
@@ -123,6 +171,21 @@ PARTS: Mapping[str, tuple[Address, ...]] = {
 }
 ACTS = frozenset(
     {
+        "api-key-new",
+        "api-key-revoke",
+        "audit-export",
+        "change-revert",
+        *(f"experiment-{act}" for act in ("delete", "measure", "promote", "restore", "resume", "start", "stop")),
+        "experiment-unpromote",
+        *(f"golden-{act}" for act in ("act", "check", "preview", "restore")),
+        "preferences",
+        *(f"rule-{act}" for act in ("act", "check", "discard", "draft", "move", "preview")),
+        "saved-view",
+        "saved-view-new",
+        "setting",
+        "staff-active",
+        "staff-new",
+        "staff-role",
         "evaluation-delete",
         "evaluation-keep",
         "item-label-decision",
@@ -145,6 +208,10 @@ ACTS = frozenset(
 # Files, machine readable answers, and the page of strangers, which has tests of its own.
 APART = frozenset(
     {
+        "audit-export-file",
+        "experiment-download",
+        "insights-file",
+        "interest-map-data",
         "api-docs",
         "evaluation-download",
         "health-live",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, models
@@ -24,6 +24,10 @@ class ExperimentQuerySet(models.QuerySet["Experiment"]):
 
     def running(self) -> ExperimentQuerySet:
         return self.filter(state=Experiment.State.RUNNING)
+
+    def counting(self, moment: datetime) -> ExperimentQuerySet:
+        """Those that run, or whose events may still count: for 30 days after the stop, and a day to count them."""
+        return self.filter(Q(state=Experiment.State.RUNNING) | Q(stopped_at__gte=moment - timedelta(days=31)))
 
     def at(self, moment: datetime) -> ExperimentQuerySet:
         """Without those that were to stop by themselves before."""
