@@ -74,8 +74,8 @@ def _read(
         report(READ * begin // max(1, len(others)), 100, "Reading vectors")
     all_ids = np.concatenate(found_ids)
     order = np.argsort(all_ids)
-    rows = np.flatnonzero(np.isin(all_ids[order], sample_ids)).astype(np.int64)
-    return all_ids[order], rows, np.concatenate(found)[order].astype(np.float32)
+    sampled = np.flatnonzero(np.isin(all_ids[order], sample_ids)).astype(np.int64)
+    return all_ids[order], sampled, np.concatenate(found)[order].astype(np.float32)
 
 
 def _last_map(ids: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -112,9 +111,7 @@ def background_of(built_at: datetime) -> tuple[tuple[float, float, str], ...]:
 def regions_on(built_at: datetime) -> tuple[Region, ...]:
     """Named by labels of the first taxonomy whose items stand on the map of this moment; read once a map."""
     for taxonomy in Taxonomy.objects.filter(is_active=True).order_by("position", "pk")[:5]:
-        rows: Sequence[tuple[int, int, int, int, float, float]]
         rows = ItemPlace.objects.all().count_labels_by_cell(taxonomy.pk, grid=GRID)
         if rows:
-            counts = [CellCount((column, row), label, n, x, y) for column, row, label, n, x, y in rows]
-            return regions_of(counts)
+            return regions_of([CellCount((across, down), label, n, x, y) for across, down, label, n, x, y in rows])
     return ()

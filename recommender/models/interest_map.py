@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 from django.db import connection, models, transaction
@@ -58,7 +57,7 @@ class ItemPlaceQuerySet(models.QuerySet["ItemPlace"]):
         rows = self.filter(pk__in=item_ids).order_by("pk").values_list("pk", "x", "y")
         return {pk: (x, y) for pk, x, y in rows}
 
-    def replace_all(self, item_ids: Sequence[int], places: NDArray[np.floating[Any]], built_at: datetime) -> int:
+    def replace_all(self, item_ids: Sequence[int], places: NDArray[np.float64], built_at: datetime) -> int:
         """These and no others, in one transaction. places: (n, 2). Returns how many items were still there."""
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(REPLACE_SQL, [built_at, list(item_ids), places[:, 0].tolist(), places[:, 1].tolist()])

@@ -6,6 +6,7 @@ import pytest
 from celery import current_app
 from django.utils import timezone
 
+from catalog.models import Item
 from recommender import preferences, users
 from recommender.models import Event, PreferenceSummary
 from recommender.views import user_preferences
@@ -57,6 +58,17 @@ def test_the_most_typical_come_first():
     assert len(found.representative) == 5
     tied = preferences.preferences_of(["a", "b", "a", "c"], Ranker(first_always))
     assert tied.representative == (3, 2, 1)
+
+
+def test_the_items_of_a_summary_keep_that_order_on_the_page_and_in_prompts(user, model):
+    summary = preferences.summarise(user.pk)
+    butter, yeast, flour = (Item.objects.get(title=title) for title in ("butter", "yeast", "flour"))
+    assert summary.named_items()[0] == yeast
+    summary.name_items([flour.pk, butter.pk, flour.pk, 999_999_999, yeast.pk])
+    assert [item.title for item in summary.named_items()] == ["flour", "butter", "yeast"]
+    assert preferences.representative_titles(summary) == ("flour", "butter", "yeast")
+    words = text_of(staff_client().get(f"/user-parts/{user.pk}/preferences/"))
+    assert "the most telling first flour butter yeast" in words
 
 
 def test_the_history_leaves_out_what_the_user_did_not_keep():
