@@ -228,8 +228,14 @@ def names_of_addresses() -> set[str]:
     return {
         pattern.name
         for pattern in _patterns(get_resolver().url_patterns)
-        if (pattern.name and not pattern.name.startswith("api-")) or pattern.name == "api-docs"
+        if pattern.name and pattern.name not in names_of_api()
     }
+
+
+def names_of_api() -> set[str]:
+    """Of every address of the API."""
+    names = {pattern.name for pattern in _patterns(get_resolver().url_patterns) if pattern.name}
+    return {name for name in names if name.startswith("api-") and name not in {*PAGES, *PARTS, *ACTS, *APART}}
 
 
 def _patterns(found: list[URLPattern | URLResolver]) -> Iterator[URLPattern]:

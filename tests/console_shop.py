@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from catalog.models import Item, ItemLabel, Label, Taxonomy
 from recommender import interests, neighbours
-from recommender.models import EndUser, Evaluation, Strategy
+from recommender.models import EndUser, Evaluation, Experiment, GoldenExpectation, Rule, Slate, Strategy
 from recommender.slates import recommend
 from recommender.strategies import live_strategy
 from recsite.operations.models import Job
@@ -18,10 +18,13 @@ from tests.factories import (
     EndUserFactory,
     EvaluationFactory,
     EventFactory,
+    ExperimentFactory,
+    GoldenExpectationFactory,
     ItemFactory,
     ItemLabelFactory,
     JobFactory,
     LabelFactory,
+    RuleFactory,
     StrategyFactory,
     TaxonomyFactory,
     axis,
@@ -42,6 +45,12 @@ class Shop:
     draft: Strategy
     evaluation: Evaluation
     job: Job
+    rule: Rule
+    rule_draft: Rule
+    golden: GoldenExpectation
+    experiment: Experiment
+    experiment_draft: Experiment
+    slate: Slate
 
 
 def build_shop() -> Shop:
@@ -77,6 +86,9 @@ def build_shop() -> Shop:
     interests.rebuild_all()
     live = live_strategy()
     user = EndUser.objects.get(external_id="2000")
+    rule = RuleFactory(name="规则", action="boost", strength=1.0, scope={"brands": ["磨坊"]})
+    arms = [{"name": "甲", "strategy": live.pk, "share": 1.0}, {"name": "乙", "strategy": live.pk, "share": 1.0}]
+    experiment = ExperimentFactory(name="实验", state="running", arms=arms)
     recommend(user.external_id, n=6)
     return Shop(
         item=items[0],
@@ -89,4 +101,10 @@ def build_shop() -> Shop:
             strategy=live, report=whole_report(), job=JobFactory(title="评估", status="succeeded")
         ),
         job=JobFactory(title="导入"),
+        rule=rule,
+        rule_draft=RuleFactory(name="规则", version=2, action="bury", strength=1.0, state="draft"),
+        golden=GoldenExpectationFactory(user_external_id="2000", kind="never", scope={"labels": [labels[3].pk]}),
+        experiment=experiment,
+        experiment_draft=ExperimentFactory(name="草稿", arms=arms),
+        slate=Slate.objects.latest("pk"),
     )

@@ -1,12 +1,12 @@
-"""A shop with so many rows of everything, and an example of each page's address in it."""
+"""A shop with so many rows of everything, and every address of the console and the API in it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import reverse
 from django.utils import timezone
 
 from catalog.models import DecisionRecord, Item, Label, LabelEmbedding, Taxonomy
@@ -23,11 +23,13 @@ from recommender.models import (
     Strategy,
 )
 from recsite.operations.models import Job
+from tests.console_pages import PAGES, PARTS, names_of_api
 from tests.factories import (
     ApiKeyFactory,
     EndUserFactory,
     EvaluationFactory,
     EventFactory,
+    ExperimentFactory,
     InterestLabelFactory,
     InterestVectorFactory,
     ItemFactory,
@@ -35,6 +37,7 @@ from tests.factories import (
     JobFactory,
     LabelFactory,
     LabelRequestFactory,
+    RuleFactory,
     SlateFactory,
     SlateItemFactory,
     StrategyFactory,
@@ -42,33 +45,6 @@ from tests.factories import (
     unit_vector,
 )
 from tests.recommender.evaluation_reports import whole_report
-
-# Addresses that answer to POST alone, or belong to a framework; they show no page.
-NO_PAGES = {
-    "login",
-    "logout",
-    "set_language",
-    "schema",
-    "api-docs",
-    "health-live",
-    "health-ready",
-    "evaluation-delete",
-    "evaluation-keep",
-    "item-label-decision",
-    "item-visibility",
-    "job_cancel",
-    "job_retry",
-    "label-preview",
-    "record-event",
-    "strategy-discard",
-    "strategy-changes",
-    "strategy-draft",
-    "strategy-live",
-    "strategy-preview",
-    "taxonomy-heads",
-    "taxonomy-take-back",
-}
-
 
 # As many whatever n is, so that a list has as many places as it is asked for, and a search finds as much as it shows.
 MORE_ITEMS = 160
@@ -88,6 +64,16 @@ class Shop:
     evaluation: Evaluation
     other_evaluation: Evaluation
     job: Job
+    rule: Rule
+    rule_draft: Rule
+    golden: GoldenExpectation
+    experiment: Experiment
+    experiment_draft: Experiment
+    slate: Slate
+
+    @property
+    def hidden(self) -> Item:
+        return self.item
 
 
 def fill(n: int) -> Shop:
@@ -135,7 +121,24 @@ def fill(n: int) -> Shop:
     evaluations = [EvaluationFactory(strategy=strategy, report=whole_report()) for _ in range(2)]
     Finding.objects.all().keep("skewed_experiments", list(Experiment.objects.values_list("pk", flat=True)))
     job = JobFactory(details={"counts": [{"name": str(place), "rows": place} for place in range(n)]})
-    return Shop(items[0], user, taxonomy, root, strategy, draft, *evaluations, job)
+    rule = Rule.objects.get(name="rule-0")
+    return Shop(
+        item=items[0],
+        user=user,
+        taxonomy=taxonomy,
+        label=root,
+        strategy=strategy,
+        draft=draft,
+        evaluation=evaluations[0],
+        other_evaluation=evaluations[1],
+        job=job,
+        rule=rule,
+        rule_draft=RuleFactory(name=rule.name, version=2, state="draft", scope={"brands": ["Brand 0"]}),
+        golden=GoldenExpectation.objects.earliest("pk"),
+        experiment=Experiment.objects.earliest("pk"),
+        experiment_draft=ExperimentFactory(),
+        slate=Slate.objects.latest("pk"),
+    )
 
 
 def _events(user: EndUser, item: Item, place: int) -> None:
@@ -168,69 +171,33 @@ def _rules(place: int, strategy: Strategy, user: EndUser) -> None:
     )
 
 
-def _one(name: str, key: Callable[[Shop], Sequence[object]], query: str = "") -> Callable[[Shop], str]:
-    return lambda shop: reverse(name, args=list(key(shop))) + query
+def _api(name: str, *keys: Callable[[Shop], object], query: str = "") -> Callable[[Shop], str]:
+    return lambda shop: reverse(name, args=[key(shop) for key in keys]) + query
 
 
-# What follows a name is how its address is made; a name that needs nothing is not here.
-WITH_ARGUMENTS: Mapping[str, Callable[[Shop], str]] = {
-    **{name: _one(name, lambda shop: [shop.item.external_id]) for name in ("item", "api-item", "api-neighbours")},
-    **{name: _one(name, lambda shop: [shop.item.pk]) for name in ("item-similar", "item-next", "item-activity")},
-    **{name: _one(name, lambda shop: [shop.user.external_id]) for name in ("user", "api-user", "api-recommendations")},
-    **{
-        name: _one(name, lambda shop: [shop.user.pk])
-        for name in ("user-freshness", "user-interests", "user-preferences", "user-timeline")
-    },
-    "user-list": lambda shop: reverse("user-list") + f"?user={shop.user.external_id}",
-    **{
-        name: _one(name, lambda shop: [shop.taxonomy.slug])
-        for name in (
-            *("taxonomy", "taxonomy-confidence", "taxonomy-abstaining", "taxonomy-auto-accept"),
-            *("api-labels", "api-taxonomy-confidence"),
-        )
-    },
-    **{
-        name: _one(name, lambda shop: [shop.taxonomy.pk])
-        for name in ("taxonomy-export", "taxonomy-settings", "label-add")
-    },
-    "taxonomy-branch": _one("taxonomy-branch", lambda shop: [shop.taxonomy.pk]),
-    "taxonomy-search": _one("taxonomy-search", lambda shop: [shop.taxonomy.pk], "?q=Label"),
-    "label-options": _one("label-options", lambda shop: [shop.taxonomy.pk], "?q=Label"),
-    "label-panel": _one("label-panel", lambda shop: [shop.label.pk]),
-    "label-edit": _one("label-edit", lambda shop: [shop.label.pk, "rename"]),
-    "label-reach": lambda shop: reverse("label-reach") + f"?label={shop.label.pk}",
-    **{name: _one(name, lambda shop: [shop.strategy.name]) for name in ("strategy", "api-strategy")},
-    "strategy-edit": _one("strategy-edit", lambda shop: [shop.draft.pk]),
-    **{
-        name: _one(name, lambda shop: [shop.evaluation.pk])
-        for name in ("evaluation", "evaluation-chart", "evaluation-download", "api-evaluation")
-    },
-    "evaluation-compare": lambda shop: (
-        reverse("evaluation-compare") + f"?e={shop.evaluation.pk}&e={shop.other_evaluation.pk}"
-    ),
-    "job": _one("job", lambda shop: [shop.job.pk]),
-    "insights-file": _one("insights-file", lambda shop: ["exposure", "csv"]),
-    "search": lambda shop: reverse("search") + "?q=flour",
-    "item-options": lambda shop: reverse("item-options") + "?item=flour",
+# The API's addresses; pages are in tests.console_pages.
+API: Mapping[str, Callable[[Shop], str]] = {
+    **{name: _api(name, lambda shop: shop.item.external_id) for name in ("api-item", "api-neighbours")},
+    **{name: _api(name, lambda shop: shop.user.external_id) for name in ("api-user", "api-recommendations")},
+    "api-why-not": lambda shop: reverse("api-why-not", args=[shop.user.external_id]) + f"?item={shop.item.external_id}",
+    **{name: _api(name, lambda shop: shop.taxonomy.slug) for name in ("api-labels", "api-taxonomy-confidence")},
+    "api-strategy": _api("api-strategy", lambda shop: shop.strategy.name),
+    "api-rule": _api("api-rule", lambda shop: shop.rule.name),
+    "api-experiment": _api("api-experiment", lambda shop: shop.experiment.pk),
+    "api-evaluation": _api("api-evaluation", lambda shop: shop.evaluation.pk),
 }
 
 
+def addresses_of(name: str, shop: Shop) -> list[str]:
+    """Raises NoReverseMatch for an address that takes arguments and has no example: add one to tests.console_pages, or
+    here for the API's."""
+    for table in (PAGES, PARTS):
+        if name in table:
+            return [address(shop) for address in table[name]]  # type: ignore[arg-type]
+    return [API[name](shop)] if name in API else [reverse(name)]
+
+
 def names_of_pages() -> list[str]:
-    """Every name in urls.py outside the admin."""
-    return sorted(set(_names(get_resolver().url_patterns)) - NO_PAGES)
-
-
-def _names(patterns: Sequence[URLPattern | URLResolver]) -> list[str]:
-    found: list[str] = []
-    for pattern in patterns:
-        if isinstance(pattern, URLResolver):
-            found += _names(pattern.url_patterns) if pattern.namespace is None else []
-        elif pattern.name:
-            found.append(pattern.name)
-    return found
-
-
-def address_of(name: str, shop: Shop) -> str:
-    """Raises NoReverseMatch for a page that takes arguments and has no example here: add one to WITH_ARGUMENTS."""
-    made = WITH_ARGUMENTS.get(name)
-    return made(shop) if made else reverse(name)
+    """Every page, part and address of the API outside the admin."""
+    pages = [name for name in (*PAGES, *PARTS) if not name.startswith("admin:")]
+    return sorted({*pages, *names_of_api()})
