@@ -128,7 +128,7 @@ PARTS: Mapping[str, tuple[Address, ...]] = {
     "user-interests": (at("user-interests", user_pk),),
     "user-preferences": (at("user-preferences", user_pk),),
     "user-timeline": (at("user-timeline", user_pk),),
-    "user-label-events": (at("user-label-events", user_pk, label),),
+    "user-label-events": (at("user-label-events", user_pk, lambda shop: shop.interest_label.pk),),
     "list-label-options": (at("list-label-options", query="?label_q=1"),),
     "brand-options": (at("brand-options", query="?brand=1"),),
     "interest-map": (at("interest-map", user_pk),),

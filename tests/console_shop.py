@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from catalog.models import Item, ItemLabel, Label, Taxonomy
-from recommender import interests, neighbours
+from recommender import experiment_figures, interests, neighbours, tasks
 from recommender.models import EndUser, Evaluation, Experiment, GoldenExpectation, Rule, Slate, Strategy
 from recommender.slates import recommend
 from recommender.strategies import live_strategy
@@ -52,6 +52,10 @@ class Shop:
     experiment_draft: Experiment
     slate: Slate
 
+    @property
+    def interest_label(self) -> Label:
+        return self.user.interest_labels.latest("pk").label
+
 
 def build_shop() -> Shop:
     taxonomy = TaxonomyFactory(name="商品类别", slug="1-1", description="按货架")
@@ -90,6 +94,7 @@ def build_shop() -> Shop:
     arms = [{"name": "甲", "strategy": live.pk, "share": 1.0}, {"name": "乙", "strategy": live.pk, "share": 1.0}]
     experiment = ExperimentFactory(name="实验", state="running", arms=arms)
     recommend(user.external_id, n=6)
+    tasks.measure_experiment(experiment_figures.request(experiment).pk)
     return Shop(
         item=items[0],
         hidden=items[23],

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from catalog.models import DecisionRecord, Item, Label, LabelEmbedding, Taxonomy
+from recommender import experiment_figures, tasks
 from recommender.models import (
     EndUser,
     Evaluation,
@@ -75,6 +76,10 @@ class Shop:
     def hidden(self) -> Item:
         return self.item
 
+    @property
+    def interest_label(self) -> Label:
+        return self.user.interest_labels.latest("pk").label
+
 
 def fill(n: int) -> Shop:
     """n rows of every model, most of them about the shop's first item, user, label and strategy."""
@@ -122,6 +127,9 @@ def fill(n: int) -> Shop:
     Finding.objects.all().keep("skewed_experiments", list(Experiment.objects.values_list("pk", flat=True)))
     job = JobFactory(details={"counts": [{"name": str(place), "rows": place} for place in range(n)]})
     rule = Rule.objects.get(name="rule-0")
+    RuleFactory(name="another", action="bury", strength=1.0)
+    experiment = Experiment.objects.earliest("pk")
+    tasks.measure_experiment(experiment_figures.request(experiment).pk)
     return Shop(
         item=items[0],
         user=user,
@@ -135,7 +143,7 @@ def fill(n: int) -> Shop:
         rule=rule,
         rule_draft=RuleFactory(name=rule.name, version=2, state="draft", scope={"brands": ["Brand 0"]}),
         golden=GoldenExpectation.objects.earliest("pk"),
-        experiment=Experiment.objects.earliest("pk"),
+        experiment=experiment,
         experiment_draft=ExperimentFactory(),
         slate=Slate.objects.latest("pk"),
     )

@@ -12,6 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from recommender import attention
+from recsite.operations import site_settings
 from tests.every_page import addresses_of, fill, names_of_pages
 from tests.pages import staff_client
 
@@ -38,6 +39,7 @@ def open_pages(n: int) -> dict[str, list[Opened]]:
 def _open(client: Client, address: str) -> Opened:
     client.get(address)
     attention._calibration = None  # kept for a minute, and the pages of both shops are to read it
+    site_settings._read_at = None  # kept for seconds
     with CaptureQueriesContext(connection) as captured:
         response = client.get(address)
         if response.streaming:
