@@ -156,7 +156,8 @@ def missing_of(slate: Slate, left: int) -> int:
 
 
 def parts_of(stored: Sequence[Mapping[str, Any]]) -> tuple[ScorePart, ...]:
-    """Score parts as they were stored; what an older slate lacks is empty."""
+    """Score parts as they were stored; what an older slate lacks is empty. Their words are said anew from the evidence
+    that was stored, in the reader's language."""
     return tuple(
         ScorePart(
             source=str(part.get("source", "")),
@@ -165,7 +166,7 @@ def parts_of(stored: Sequence[Mapping[str, Any]]) -> tuple[ScorePart, ...]:
             weight=float(part.get("weight", 0.0)),
             contribution=float(part.get("contribution", 0.0)),
             evidence=part.get("evidence") or {},
-            words=str(part.get("words", "")),
+            words=explanations.words_again(part),
         )
         for part in stored
     )

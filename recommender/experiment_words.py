@@ -86,7 +86,8 @@ def verdict_words(results: Results, found: Difference) -> str:
         return gettext("Too early to say: each arm needs 100 users.")
     if not results.is_running:
         return gettext("They cannot be told apart.")
-    return f"{gettext('Not told apart yet;')} {_how_long(results.power)}"
+    not_yet = gettext("Not told apart yet;")
+    return f"{not_yet} {_how_long(results.power)}"
 
 
 def _how_long(power: Power) -> str:

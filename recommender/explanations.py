@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from django.utils.translation import gettext, ngettext
@@ -103,6 +104,22 @@ def words(source: str, evidence: Mapping[str, object]) -> str:
     """One sentence a source, from its evidence alone, in the language of whoever asks; '' where the source has nothing
     to say for the item."""
     return _WORDS[source](evidence)
+
+
+def words_again(stored: Mapping[str, Any]) -> str:
+    """The sentence of a score part that a slate keeps, said anew in the reader's language; as it was stored where the
+    part has no evidence to say it from."""
+    source, evidence, said = stored.get("source"), stored.get("evidence") or {}, str(stored.get("words", ""))
+    if not said:
+        return ""
+    try:
+        if source == RULES:
+            return moved_by_rules(evidence["rules"], spread=1.0).words
+        if source == LANGUAGE_MODEL:
+            return said_by_model(stored["contribution"], share=stored["raw"], weight=1.0).words
+        return (words(source, evidence) if source in _WORDS and evidence else "") or said
+    except (KeyError, TypeError, ValueError):
+        return said
 
 
 def _neighbour_words(evidence: Mapping[str, object]) -> str:

@@ -8,8 +8,7 @@ from datetime import datetime
 
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.translation import gettext, gettext_lazy
-from django.utils.translation import gettext_noop as noop
+from django.utils.translation import gettext, gettext_lazy, gettext_noop
 
 from catalog.models import Item, Label
 from recommender.models import Rule
@@ -26,7 +25,12 @@ HISTORY_WORDS = {
     "many": gettext_lazy("with more visits"),
 }
 # A strength up to this is called so.
-STRENGTHS = ((0.4, noop("a little")), (0.9, noop("clearly")), (1.8, noop("strongly")), (9.0, noop("as far as it goes")))
+STRENGTHS = (
+    (0.4, gettext_noop("a little")),
+    (0.9, gettext_noop("clearly")),
+    (1.8, gettext_noop("strongly")),
+    (9.0, gettext_noop("as far as it goes")),
+)
 STATES = {
     "running": (gettext_lazy("Running"), "player-play", "status-good"),
     "scheduled": (gettext_lazy("Scheduled"), "calendar-event", "status-running"),

@@ -7,6 +7,11 @@ from typing import Any
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
+
+# Words of the admin's theme that it has no translation for.
+gettext_noop("System")
+gettext_noop("Type to search")
 
 
 def _entry(title: Any, icon: str, link: Any, **more: Any) -> dict[str, Any]:

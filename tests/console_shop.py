@@ -94,7 +94,9 @@ def build_shop() -> Shop:
     arms = [{"name": "甲", "strategy": live.pk, "share": 1.0}, {"name": "乙", "strategy": live.pk, "share": 1.0}]
     experiment = ExperimentFactory(name="实验", state="running", arms=arms)
     recommend(user.external_id, n=6)
-    tasks.measure_experiment(experiment_figures.request(experiment).pk)
+    counted = experiment_figures.request(experiment)
+    tasks.measure_experiment(counted.pk)
+    Job.objects.filter(pk=counted.pk).update(title="统计")  # it was asked for in English
     return Shop(
         item=items[0],
         hidden=items[23],

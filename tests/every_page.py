@@ -171,12 +171,8 @@ def _rules(place: int, strategy: Strategy, user: EndUser) -> None:
         name=f"rule-{place}", action="boost", state="published", published_at=now, ends_at=now + timedelta(days=1)
     )
     GoldenExpectation.objects.create(user_external_id=user.external_id, kind="never", is_met=False)
-    Experiment.objects.create(
-        name=f"experiment-{place}",
-        placement=f"place-{place}",
-        state="running",
-        arms=[{"name": "a", "strategy": strategy.pk, "share": 1.0}],
-    )
+    arms = [{"name": "a", "strategy": strategy.pk, "share": 1.0}]
+    ExperimentFactory(name=f"experiment-{place}", placement=f"place-{place}", state="running", arms=arms)
 
 
 def _api(name: str, *keys: Callable[[Shop], object], query: str = "") -> Callable[[Shop], str]:

@@ -24,7 +24,17 @@ NAMES = {
 }
 KEYS = {"enter", "esc", "tab", "shift", "ctrl", "alt"}
 # What staff type as it stands, whatever their language: commands, names of columns and icons, examples of them.
-AS_IT_STANDS = ("“Do people buy it for {label}?”", "make run", "manage.py prepare", "label 列", "{label}")
+AS_IT_STANDS = (
+    "JSON Lines",
+    "“checkout”",
+    "home 或 basket",
+    "POST ",
+    "“Do people buy it for {label}?”",
+    "make run",
+    "manage.py prepare",
+    "label 列",
+    "{label}",
+)
 TYPED = {"bread", "zh", "hans", "default", "staff", "brier", "all", "minilm", "test", "embedder", "letters"}
 # Tags whose text is data or code, whatever the language.
 SILENT = {"script", "style", "code", "kbd", "svg", "textarea", "pre"}

@@ -123,8 +123,14 @@ def css_number(value: float) -> str:
 
 @register.filter
 def words(name: str) -> str:
-    """A key as words: "rejected_rows" reads "Rejected rows"."""
-    return str(name).replace("_", " ").capitalize()
+    """A key as words: "rejected_rows" reads "Rejected rows", in the reader's language where it is known."""
+    return gettext(str(name).replace("_", " ").capitalize())
+
+
+@register.filter
+def said(message: str) -> str:
+    """What a job says of itself, in the reader's language where it is known; see recsite.operations.job_words."""
+    return gettext(message) if message else ""
 
 
 @register.filter
