@@ -1,5 +1,5 @@
-"""What jobs are called and say of themselves, for the translators to find: kinds and messages are stored in English, and
-shown in the reader's language by the filters `words` and `said`."""
+"""What jobs are called and say of themselves, for the translators to find: both are stored in English, and shown in the
+reader's language by the filters `words` and `said`."""
 
 from __future__ import annotations
 
