@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import sys
 import time
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser.conftest import CHROMIUM
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 # name -> address; a second element is clicked before the picture is taken.
 PAGES: dict[str, tuple[str, ...]] = {
@@ -28,7 +29,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "user-compare": ("/users/{user}/?compare=default",),
     "why-not": ("/why-not/?user={user}&item={item}",),
     "rules": ("/rules/",),
-    "rule-new": ("/rule-versions/new/?action=pin&item={item}&position=2",),
+    "rule-new": ("/rules/new/?action=pin&item={item}&position=2",),
     "golden": ("/rules/golden/",),
     "strategies": ("/strategies/",),
     "strategy": ("/strategies/default/",),

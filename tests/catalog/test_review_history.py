@@ -120,6 +120,7 @@ def test_the_history_opens_with_a_constant_number_of_queries(admin, suggestion, 
         return len(captured)
 
     decide(suggestion, bob)
+    queries()  # what is remembered between requests is read once
     few = queries()
     for _ in range(8):
         review.accept([ItemLabelFactory().pk], reviewer=bob)
@@ -179,6 +180,7 @@ def test_progress_takes_a_constant_number_of_queries(admin, suggestion, bob):
             assert admin.get(PROGRESS).status_code == 200
         return len(captured)
 
+    queries()  # what is remembered between requests is read once
     few = queries()
     for _ in range(6):
         review.accept([ItemLabelFactory().pk], reviewer=StaffFactory())

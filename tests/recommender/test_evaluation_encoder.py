@@ -76,10 +76,10 @@ def test_too_few_cases_are_told_and_change_nothing() -> None:
     assert "too few" in found.report["reason"]
 
 
-def test_a_report_says_what_the_encoder_did_and_a_recipe_that_is_not_fitted_has_none() -> None:
+def test_a_report_says_what_the_encoder_did_and_a_recipe_that_is_not_fitted_trains_none() -> None:
     data = shop(follows=True)
     assert evaluation.evaluate(data, Recipe())["interest_encoder"]["used"]
-    assert evaluation.evaluate(data, Recipe(is_fitted=False))["interest_encoder"] is None
+    assert evaluation.evaluate(data, Recipe(is_fitted=False))["interest_encoder"] == {"used": False}
 
 
 def test_test_targets_have_no_say() -> None:

@@ -149,13 +149,12 @@ def test_zero_days_keeps_them_for_ever() -> None:
     assert Slate.objects.count() == 1
 
 
-@pytest.mark.parametrize(("value", "days"), [(30, 30), (0, 0), (-3, 55), ("many", 55), (True, 55)])
-def test_the_setting_decides_and_the_environment_where_it_says_nothing_of_use(
-    settings: Any, value: object, days: int
-) -> None:
+@pytest.mark.parametrize("days", [30, 0])
+def test_the_setting_decides_and_the_environment_where_nobody_set_it(settings: Any, days: int) -> None:
     settings.SLATE_RETENTION_DAYS = 55
     assert site_settings.value("slates_kept_days") == 55
-    Setting.objects.create(key="slates_kept_days", value=value)
+    Setting.objects.create(key="slates_kept_days", value=days)
+    site_settings.forget()
     assert site_settings.value("slates_kept_days") == days
 
 
