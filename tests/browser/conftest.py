@@ -42,7 +42,9 @@ def console(page: Page, live_server: Any, staff: User) -> Iterator[Page]:
     """A page that is signed in and stands at home; an error in its console fails the test."""
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on(
+        "console", lambda said: errors.append(f"{said.text} {said.location['url']}") if said.type == "error" else None
+    )
     page.goto(f"{live_server.url}/")
     page.get_by_label("User name").fill(staff.username)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
