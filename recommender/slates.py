@@ -304,8 +304,8 @@ def _record(
     details: Mapping[str, object],
     took_ms: float,
 ) -> Slate:
-    """named: the strategy, where the client asked for one by name."""
-    question, assignment = computed.question, computed.assignment
+    """named: the strategy, where the client asked for one by name; such a list is none of an experiment's."""
+    question, counted = computed.question, None if named else computed.assignment
     slate = Slate.objects.create(
         user=computed.state.user,
         user_external_id=question.user_external_id,
@@ -313,8 +313,8 @@ def _record(
         n=question.n,
         strategy=computed.strategy,
         placement=question.placement,
-        experiment=assignment.experiment if assignment else None,
-        arm=assignment.arm if assignment else "",
+        experiment=counted.experiment if counted else None,
+        arm=counted.arm if counted else "",
         request={**question.as_json(), **named},
         versions=versions_of(computed.strategy, computed.ranker, computed.state),
         details={**details, "rules": list_rules.in_details(computed.rules), "items": len(ranked)},

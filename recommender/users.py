@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from django.db import transaction
 
-from recommender.models import EndUser, Event, Slate
+from recommender.models import EndUser, Event, GoldenExpectation, Rule, Slate
 from recsite.operations.errors import InvalidInputError, NotFoundError
 
 log = structlog.get_logger(__name__)
@@ -61,7 +61,8 @@ def get(external_id: str) -> EndUser:
 def erase(external_id: str) -> Erased:
     """Delete the user, their events, interests and slates, for good. Raises NotFoundError where there is nothing.
 
-    Slates served under this id before the user was known go too. Counts over all users change at their next rebuild.
+    Slates served under this id before the user was known go too, and so does what is expected of them as a golden user;
+    rules that name them name nobody in their place. Counts over all users change at their next rebuild.
     """
     external_id = checked_id(external_id)
     with transaction.atomic():
@@ -78,6 +79,8 @@ def erase(external_id: str) -> Erased:
         if user is None and not erased.slates:
             raise NotFoundError(f"There is no user {external_id!r}; there is nothing to erase.")
         slates.delete()
+        GoldenExpectation.objects.filter(user_external_id=external_id).delete()
+        Rule.objects.all().forget_user(external_id)
         if user is not None:
             user.delete()
     log.info("user_erased", user=user.pk if user else None, events=erased.events, slates=erased.slates)

@@ -10,6 +10,7 @@ from django.db.models import Case, F, Q, When
 from django.utils.translation import gettext_lazy
 
 RULES_LOCK = 4_203
+ERASED = "(erased)"
 
 
 class RuleQuerySet(models.QuerySet["Rule"]):
@@ -53,6 +54,13 @@ class RuleQuerySet(models.QuerySet["Rule"]):
     def newest_versions(self) -> RuleQuerySet:
         """One row a name: its newest version; by name."""
         return self.order_by("name", "-version").distinct("name")
+
+    def forget_user(self, external_id: str) -> None:
+        """Rules of all versions name nobody in this user's place: without the entry a rule for them alone would be one
+        for everybody."""
+        for rule in self.filter(audience__users__contains=[external_id]).order_by("pk"):
+            users = [ERASED if user == external_id else user for user in rule.audience["users"]]
+            self.filter(pk=rule.pk).update(audience={**rule.audience, "users": list(dict.fromkeys(users))})
 
     def lock_changes(self) -> None:
         """Until the transaction ends, nobody else drafts, publishes or retires. Lists are served all the while."""

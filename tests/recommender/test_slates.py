@@ -18,6 +18,7 @@ from recsite.operations.errors import InvalidInputError
 from tests.factories import (
     EndUserFactory,
     EventFactory,
+    ExperimentFactory,
     ItemFactory,
     ItemLabelFactory,
     LabelFactory,
@@ -310,3 +311,14 @@ def test_the_last_place_goes_to_a_new_item_close_to_the_interests(shop):
     assert ids(made).count("fresh") == 1
     part = next(part for part in made.items[ids(made).index("fresh")].parts if part.source == "new")
     assert part.words == "New here: nobody has taken it yet."
+
+
+def test_a_list_by_a_strategy_that_was_named_is_none_of_an_experiment() -> None:
+    ItemFactory(vector=True)
+    named = StrategyFactory(name="named", recipe={"repeats": "allow"})
+    running = ExperimentFactory(state="running")
+    for strategy, kept in ((None, running), (named, None)):
+        made = recommend("u1", n=1, strategy=strategy)
+        assert made.assignment is not None
+        slate = Slate.objects.get(public_id=made.slate_id)
+        assert (slate.experiment, bool(slate.arm)) == (kept, kept is not None)

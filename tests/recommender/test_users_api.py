@@ -8,14 +8,18 @@ from django.db.models import Model
 from rest_framework.test import APIClient
 
 from recommender import users
-from recommender.models import EndUser, Event, InterestLabel, InterestVector, Slate, SlateItem
+from recommender.models import EndUser, Event, GoldenExpectation, InterestLabel, InterestVector, Slate, SlateItem
+from recommender.slates import recommend
 from recsite.operations.errors import NotFoundError
 from tests.factories import (
     ApiKeyFactory,
     EndUserFactory,
     EventFactory,
+    GoldenExpectationFactory,
     InterestLabelFactory,
     InterestVectorFactory,
+    ItemFactory,
+    RuleFactory,
     SlateFactory,
     SlateItemFactory,
 )
@@ -161,3 +165,20 @@ def test_erasing_waits_for_a_rebuild_that_is_under_way():
     assert EndUser.objects.get() == user
     users.erase("u1")
     assert EndUser.objects.count() == 0
+
+
+def test_erasing_reaches_rules_and_golden_users_and_makes_no_rule_one_for_everybody():
+    EndUserFactory(external_id="u1")
+    ItemFactory(external_id="a", vector=True)
+    alone = RuleFactory(action="exclude", scope={"items": ["a"]}, audience={"users": ["u1"]})
+    shared = RuleFactory(action="exclude", audience={"users": ["u1", "u2"]}, state="retired")
+    GoldenExpectationFactory(user_external_id="u1")
+    kept = GoldenExpectationFactory(user_external_id="u2")
+
+    users.erase("u1")
+
+    alone.refresh_from_db()
+    shared.refresh_from_db()
+    assert (alone.audience, shared.audience) == ({"users": ["(erased)"]}, {"users": ["(erased)", "u2"]})
+    assert list(GoldenExpectation.objects.all()) == [kept]
+    assert [each.item.external_id for each in recommend("u3", n=5, record=False).items] == ["a"]
