@@ -19,6 +19,7 @@ from recommender.models import Experiment, Rule, Slate, Strategy
 from recommender.slate_filters import filters_from, page_of_slates
 from recommender.templatetags.scores import SOURCES, source_name
 from recommender.views.strategies import go
+from recsite.operations import saved_views
 from recsite.operations.access import staff_of, staff_page
 from recsite.operations.errors import InvalidInputError, NotFoundError
 from recsite.operations.pages import wants_fragment
@@ -44,6 +45,7 @@ def audit(request: HttpRequest) -> HttpResponse:
         "strategies": Strategy.objects.published().order_by("-is_live", "name", "-version")[:CHOICES],
         "rules": Rule.objects.exclude(state=Rule.State.DRAFT).order_by("name", "-version")[:CHOICES],
         "experiments": Experiment.objects.exclude(state=Experiment.State.DRAFT).newest_first()[:CHOICES],
+        **saved_views.context(request, "audit"),
     }
     return render(request, "recommender/audit.html", context)
 

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from recommender.insights.page import all_charts, one_chart
+from recsite.operations import saved_views
 from recsite.operations.access import staff_page
 from recsite.operations.date_range import PRESETS, DateRange, read_range
 
@@ -17,6 +18,7 @@ from recsite.operations.date_range import PRESETS, DateRange, read_range
 def insights(request: HttpRequest) -> HttpResponse:
     asked = read_range(request.GET)
     context = {"charts": all_charts(asked), **range_context(asked, address=reverse("insights"))}
+    context |= saved_views.context(request, "insights")
     return render(request, "recommender/insights.html", context)
 
 

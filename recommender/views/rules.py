@@ -15,6 +15,7 @@ from recommender.models import Rule
 from recommender.rule_overview import overview, page_of_rule, rules_about
 from recommender.rule_words import STATES
 from recommender.views.strategies import go
+from recsite.operations import saved_views
 from recsite.operations.access import View, needs, staff_of, staff_page
 from recsite.operations.errors import RecsiteError
 from recsite.operations.pages import Undo, positive, toast, wants_fragment
@@ -35,8 +36,10 @@ def changes_rules(view: View) -> View:
 @staff_page
 @require_GET
 def rules(request: HttpRequest) -> HttpResponse:
-    template = "recommender/_rules.html" if wants_fragment(request) else "recommender/rules.html"
-    return render(request, template, _list_context(request))
+    context = _list_context(request)
+    if wants_fragment(request):
+        return render(request, "recommender/_rules.html", context)
+    return render(request, "recommender/rules.html", {**context, **saved_views.context(request, "rules")})
 
 
 @staff_page
