@@ -192,9 +192,22 @@ API: Mapping[str, Callable[[Shop], str]] = {
 }
 
 
+# A search asks on until it has enough; these words find as much in a small shop as in a large one.
+SEARCHED: Mapping[str, Callable[[Shop], str]] = {
+    "search": _api("search", query="?q=flour"),
+    "list-label-options": _api("list-label-options", query="?label_q=Label"),
+    **{
+        name: _api(name, lambda shop: shop.taxonomy.pk, query=f"?{field}=Label")
+        for name, field in (("taxonomy-search", "q"), ("label-options", "label"))
+    },
+}
+
+
 def addresses_of(name: str, shop: Shop) -> list[str]:
     """Raises NoReverseMatch for an address that takes arguments and has no example: add one to tests.console_pages, or
     here for the API's."""
+    if name in SEARCHED:
+        return [SEARCHED[name](shop)]
     for table in (PAGES, PARTS):
         if name in table:
             return [address(shop) for address in table[name]]  # type: ignore[arg-type]
