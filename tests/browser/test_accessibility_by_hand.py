@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.test_accessibility import settle
 from tests.console_pages import PAGES, addresses
 from tests.console_shop import Shop, build_shop
 
@@ -51,7 +52,7 @@ def test_every_stop_of_the_tab_key_is_seen_and_the_first_skips_to_the_content(
     unseen = {}
     for address in console_addresses(shop):
         console.goto(f"{live_server.url}{address}")
-        console.wait_for_load_state("networkidle")
+        settle(console)
         assert console.locator("h1").count() == 1, address
         if console.locator("[autofocus]").count():  # there Tab begins at the field
             console.locator(".skip").focus()
@@ -75,7 +76,7 @@ def test_pages_fit_when_they_are_enlarged(console: Page, live_server: Any, shop:
     wide = []
     for address in console_addresses(shop):
         console.goto(f"{live_server.url}{address}")
-        console.wait_for_load_state("networkidle")
+        settle(console)
         if console.evaluate(WIDER):
             wide.append(address)
     assert wide == []
@@ -99,7 +100,7 @@ def test_focus_comes_back_to_what_opened_a_dialog(console: Page, live_server: An
     console.keyboard.press("Escape")
     expect(opener).to_be_focused()
     console.goto(f"{live_server.url}/taxonomies/{shop.taxonomy.slug}/?label={shop.label.pk}")
-    console.wait_for_load_state("networkidle")
+    settle(console)
     opener = console.locator("[hx-get*='/rename/']").first
     opener.focus()
     console.keyboard.press("Enter")
