@@ -16,6 +16,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 
 # name -> address; a second element is clicked before the picture is taken.
 PAGES: dict[str, tuple[str, ...]] = {
@@ -65,9 +66,8 @@ def main() -> None:
     wanted = [name for name in asked.only.split(",") if name] or list(pages)
     fill = {"item": "", "user": "", "slate": "", **dict(each.split("=", 1) for each in asked.fill)}
     asked.out.mkdir(parents=True, exist_ok=True)
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for width in (int(each) for each in asked.widths.split(",")):
             for theme in asked.themes.split(","):
                 page = _signed_in(browser, asked, width, theme)
