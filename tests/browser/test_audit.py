@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.utils.translation import gettext as _
 from playwright.sync_api import Page, expect
 
 from catalog.models import Item
 from recommender.slates import recommend
-from tests.browser.test_strategies import tab_to
+from tests.browser.walking import in_every_language, like, tab_to
 from tests.recommender.audited_shop import open_shop
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -23,14 +24,15 @@ def shop() -> list[Item]:
     return items
 
 
+@in_every_language
 def test_a_served_list_is_found_replayed_and_compared_by_keyboard_alone(
     console: Page, live_server: Any, shop: list[Item]
 ) -> None:
     console.keyboard.press("g")
     console.keyboard.press("a")
-    expect(console.get_by_role("heading", name="Audit of lists", exact=True)).to_be_visible()
+    expect(console.get_by_role("heading", name=_("Audit of lists"), exact=True)).to_be_visible()
     console.wait_for_load_state("load")
-    tab_to(console, console.get_by_label("User", exact=True))
+    tab_to(console, console.get_by_label(_("User"), exact=True))
     console.keyboard.type("u0")
     console.keyboard.press("Enter")
     expect(console.locator(".audit-table tbody tr")).to_have_count(2)
@@ -38,27 +40,33 @@ def test_a_served_list_is_found_replayed_and_compared_by_keyboard_alone(
 
     tab_to(console, console.locator(".audit-when a").first)
     console.keyboard.press("Enter")
-    expect(console.get_by_role("heading", name="5 items for u0")).to_be_visible()
+    expect(
+        console.get_by_role("heading", name=like("%(n)s item for %(user)s", "%(n)s items for %(user)s"))
+    ).to_be_visible()
     console.wait_for_load_state("load")
-    tab_to(console, console.get_by_role("button", name="Replay"))
+    tab_to(console, console.get_by_role("button", name=_("Replay")))
     console.keyboard.press("Enter")
-    expect(console.get_by_text("The same list, the same scores.")).to_have_count(2)
+    expect(console.get_by_text(_("The same list, the same scores."))).to_have_count(2)
 
-    tab_to(console, console.get_by_role("link", name="Compare with the list before"))
+    tab_to(console, console.get_by_role("link", name=_("Compare with the list before")))
     console.keyboard.press("Enter")
-    expect(console.get_by_role("heading", name="From A to B")).to_be_visible()
-    expect(console.get_by_text("The same list, the same scores.")).to_be_visible()
+    expect(console.get_by_role("heading", name=_("From A to B"))).to_be_visible()
+    expect(console.get_by_text(_("The same list, the same scores."))).to_be_visible()
 
 
+@in_every_language
 def test_why_an_item_is_not_on_a_list_is_asked_by_keyboard_alone(
     console: Page, live_server: Any, shop: list[Item]
 ) -> None:
-    left_out = recommend("u0", n=13, record=False).items[12].item
+    # What was drawn to explore stands last, wherever its score belongs.
+    left_out = [each for each in recommend("u0", n=14, record=False).items if each.propensity is None][12].item
     console.goto(f"{live_server.url}/why-not/?user=u0")
-    tab_to(console, console.get_by_label("Item", exact=True))
+    tab_to(console, console.get_by_label(_("Item"), exact=True))
     console.keyboard.type(left_out.external_id)
-    tab_to(console, console.get_by_role("button", name="Find out"))
+    tab_to(console, console.get_by_role("button", name=_("Find out")))
     console.keyboard.press("Enter")
-    expect(console.get_by_role("heading", name="What would have to change")).to_be_visible()
-    expect(console.get_by_text("standard deviations would bring it to place")).to_be_visible()
+    expect(console.get_by_role("heading", name=_("What would have to change"))).to_be_visible()
+    expect(
+        console.get_by_text(like("A boost of %(strength)s standard deviations would bring it to place %(place)s."))
+    ).to_be_visible()
     assert f"item={left_out.external_id}" in console.url

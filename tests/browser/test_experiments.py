@@ -7,12 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from recommender import experiment_figures, tasks
 from recommender.models import Experiment, Strategy
 from recommender.strategies import live_strategy
 from recsite.operations.models import Job
+from tests.browser.walking import tab_to, type_anew
 from tests.factories import StrategyFactory
 from tests.recommender.served_experiment import many_served, running_experiment
 
@@ -23,21 +24,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 def fresh() -> Strategy:
     live_strategy()
     return StrategyFactory(name="fresh finds")
-
-
-def tab_to(console: Page, wanted: Locator) -> None:
-    """By Tab alone."""
-    expect(wanted).to_be_visible()
-    for _ in range(80):
-        if wanted.evaluate("one => one === document.activeElement"):
-            return
-        console.keyboard.press("Tab")
-    pytest.fail(f"Tab does not reach {wanted}")
-
-
-def type_anew(console: Page, text: str) -> None:
-    console.keyboard.press("ControlOrMeta+a")
-    console.keyboard.type(text)
 
 
 def test_from_a_draft_to_a_promoted_arm_by_keyboard_alone(console: Page, live_server: Any, fresh: Strategy) -> None:
@@ -108,10 +94,7 @@ def test_from_a_draft_to_a_promoted_arm_by_keyboard_alone(console: Page, live_se
     # Promoted, and taken back.
     console.keyboard.press("Home")
     promote = console.get_by_role("button", name="Promote an arm…")
-    for _ in range(80):
-        if promote.evaluate("one => one === document.activeElement"):
-            break
-        console.keyboard.press("Shift+Tab")
+    tab_to(console, promote, key="Shift+Tab")
     console.keyboard.press("Enter")
     expect(console.get_by_role("radio", name=re.compile("^b"))).to_be_focused()
     tab_to(console, console.get_by_role("button", name="Promote", exact=True))

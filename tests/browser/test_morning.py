@@ -18,7 +18,7 @@ from catalog.models import ItemLabel
 from recommender import interests, neighbours
 from recommender.models import Rule, Slate
 from tests.browser.test_review_by_keyboard import press, shelf, shown
-from tests.browser.test_rules import tab_to
+from tests.browser.walking import tab_to
 from tests.recommender.ruled_shop import build
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

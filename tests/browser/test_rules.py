@@ -6,10 +6,11 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from recommender import interests, neighbours
 from recommender.models import Rule, Slate
+from tests.browser.walking import tab_to
 from tests.factories import GoldenExpectationFactory, RuleFactory
 from tests.recommender.ruled_shop import build, exclude, pin, published
 
@@ -21,16 +22,6 @@ def shop() -> None:
     build()
     neighbours.rebuild_statistics()
     interests.rebuild_all()
-
-
-def tab_to(console: Page, wanted: Locator, *, key: str = "Tab") -> None:
-    """By Tab alone."""
-    expect(wanted).to_be_visible()
-    for _ in range(80):
-        if wanted.evaluate("one => one === document.activeElement"):
-            return
-        console.keyboard.press(key)
-    pytest.fail(f"{key} does not reach {wanted}")
 
 
 def first_of_the_api(console: Page, live_server: Any) -> Any:

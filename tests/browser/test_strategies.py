@@ -6,11 +6,12 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from recommender import interests, neighbours
 from recommender.models import Slate, Strategy
 from recommender.strategies import live_strategy, recipe_of
+from tests.browser.walking import tab_to, type_anew
 from tests.factories import EndUserFactory, EventFactory, ItemFactory, StrategyFactory, axis
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -27,21 +28,6 @@ def shop() -> Strategy:
     neighbours.rebuild_statistics()
     interests.rebuild_all()
     return live_strategy()
-
-
-def tab_to(console: Page, wanted: Locator) -> None:
-    """By Tab alone."""
-    expect(wanted).to_be_visible()
-    for _ in range(80):
-        if wanted.evaluate("one => one === document.activeElement"):
-            return
-        console.keyboard.press("Tab")
-    pytest.fail(f"Tab does not reach {wanted}")
-
-
-def type_anew(console: Page, text: str) -> None:
-    console.keyboard.press("ControlOrMeta+a")
-    console.keyboard.type(text)
 
 
 def test_from_a_draft_to_live_and_back_by_keyboard_alone(console: Page, live_server: Any, shop: Strategy) -> None:
@@ -91,10 +77,7 @@ def test_from_a_draft_to_live_and_back_by_keyboard_alone(console: Page, live_ser
     # Live.
     console.keyboard.press("Home")
     publish = console.get_by_role("button", name="Publish…")
-    for _ in range(80):
-        if publish.evaluate("one => one === document.activeElement"):
-            break
-        console.keyboard.press("Shift+Tab")
+    tab_to(console, publish, key="Shift+Tab")
     console.keyboard.press("Enter")
     expect(console.get_by_role("button", name="Publish and make live")).to_be_focused()
     console.keyboard.press("Enter")
