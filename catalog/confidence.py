@@ -107,20 +107,22 @@ class ConfidenceReport:
 
 
 def judged(*taxonomy_ids: int, only_audits: bool = False) -> list[Judged]:
-    """Which suggestions of these taxonomies people decided about, oldest decision first. Two queries.
+    """Which suggestions of these taxonomies people decided about, oldest decision first. Three queries at most.
 
     A first choice is wrong where another row of its item was accepted, or corrected to another label. Rows that were
     accepted automatically count only once a person has looked at them.
     """
-    settled = {
-        (item_id, taxonomy_id): (label_id, at)
-        for item_id, taxonomy_id, label_id, at in outcomes(*taxonomy_ids).settled_labels()
-    }
+    ours = outcomes(*taxonomy_ids)
+    decided = ours.settled_labels()
+    settled = {(item_id, taxonomy_id): (label_id, at) for item_id, taxonomy_id, _, label_id, at in decided}
+    beside = {item_id for item_id, _, rank, _, _ in decided if rank > 1}
     fields = ("item_id", "taxonomy_id", "label_id", "final_label_id", "decision", "is_automatic", "confidence")
-    rows = outcomes(*taxonomy_ids).decided_or_beside_a_decision()
-    rows = rows.filter(is_audit=True) if only_audits else rows
+    fields = (*fields, "is_audit", "decided_at")
+    rows: list[tuple[Any, ...]] = []
+    for group in (ours.decided_first(), ours.beside_a_decision(beside) if beside else ours.none()):
+        rows += (group.filter(is_audit=True) if only_audits else group).values_list(*fields)
     found = []
-    for row in rows.values_list(*fields, "is_audit", "decided_at"):
+    for row in rows:
         item_id, taxonomy_id, label_id, final_id, decision, is_automatic, confidence, is_audit, at = row
         settled_id, settled_at = settled.get((item_id, taxonomy_id), (None, None))
         if decision and not is_automatic:

@@ -273,6 +273,11 @@ class ItemLabel(models.Model):
                 condition=Q(superseded_at__isnull=True, decision=""),
                 name="item_label_gain",
             ),
+            models.Index(
+                fields=["taxonomy", "item"],
+                condition=Q(superseded_at__isnull=True, is_automatic=False) & ~Q(decision=""),
+                name="item_label_by_people",
+            ),
         ]
 
     def __str__(self) -> str:

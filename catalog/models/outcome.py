@@ -50,16 +50,18 @@ class OutcomeQuerySet(ItemLabelQuerySet):
         """Rows that say which label an item of a single-choice taxonomy has."""
         return self.decided_by_people().filter(taxonomy__choice=Taxonomy.Choice.SINGLE, decision__in=SETTLED)
 
-    def settled_labels(self) -> list[tuple[int, int, int, datetime | None]]:
-        """(item id, taxonomy id, id of the label that people gave it, when)."""
-        settled = self.settled_by_people().order_by("pk")
-        return list(settled.values_list("item_id", "taxonomy_id", Coalesce("final_label_id", "label_id"), "decided_at"))
+    def settled_labels(self) -> list[tuple[int, int, int, int, datetime | None]]:
+        """(item id, taxonomy id, the row's rank, id of the label that people gave the item, when)."""
+        fields = ("item_id", "taxonomy_id", "rank", Coalesce("final_label_id", "label_id"), "decided_at")
+        return list(self.settled_by_people().order_by("pk").values_list(*fields))
 
-    def decided_or_beside_a_decision(self) -> OutcomeQuerySet:
-        """First suggestions whose item some person decided about, be it by another row."""
-        is_mine = ~Q(decision="") & Q(is_automatic=False)
-        settled_items = OutcomeQuerySet(ItemLabel).settled_by_people().filter(rank__gt=1).values("item_id")
-        return self.first_suggestions().filter(is_mine | Q(item_id__in=settled_items))
+    def decided_first(self) -> OutcomeQuerySet:
+        """First suggestions that people decided about themselves."""
+        return self.first_suggestions().decided_by_people()
+
+    def beside_a_decision(self, item_ids: Iterable[int]) -> OutcomeQuerySet:
+        """First suggestions of these items that nobody decided about; another row of theirs was."""
+        return self.first_suggestions().filter(Q(decision="") | Q(is_automatic=True), item_id__in=list(item_ids))
 
     def count_by_taxonomy(self) -> dict[int, int]:
         return dict(self.order_by().values_list("taxonomy_id").annotate(rows=Count("pk")))
