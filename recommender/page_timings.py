@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,24 +13,15 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
-from catalog.models import Item, Label, Taxonomy
+from catalog.models import Item
 from recommender import slates
-from recommender.models import EndUser, Evaluation, Event, Strategy
-from recsite.operations.models import Job
+from recommender.models import EndUser, Event
+from recommender.page_examples import Page, pages
 
 RUNS = 5
 LISTS = 60
 STAFF = "bench-pages"
-# Pages that do something when they are opened, or belong to a framework.
-LEFT_OUT = {"logout", "set_language", "schema", "api-docs", "javascript-catalog", "login"}
-
-
-@dataclass(frozen=True)
-class Page:
-    name: str
-    address: str
 
 
 @dataclass(frozen=True)
@@ -43,78 +34,6 @@ class Timing:
     cpu_ms: float | None
     queries: int
     kilobytes: float
-
-
-def pages() -> Iterator[Page]:
-    """Every page whose address takes no arguments, then examples of those that do."""
-    for name in sorted(_names(get_resolver().url_patterns)):
-        if name in LEFT_OUT:
-            continue
-        try:
-            yield Page(name, reverse(name))
-        except NoReverseMatch:
-            continue
-    yield from _examples()
-
-
-def _names(patterns: Sequence[URLPattern | URLResolver]) -> Iterator[str]:
-    """Of the site's own pages, not of the admin."""
-    for pattern in patterns:
-        if isinstance(pattern, URLResolver):
-            if pattern.namespace is None:
-                yield from _names(pattern.url_patterns)
-        elif pattern.name:
-            yield pattern.name
-
-
-def _examples() -> Iterator[Page]:
-    item, label = Item.objects.recommendable().order_by("pk").first(), Label.objects.order_by("pk").first()
-    user = EndUser.objects.filter(interest_vectors__position=0).order_by("pk").first()
-    busy = EndUser.objects.order_by("-last_event_at", "pk").first()
-    taxonomy, strategy = Taxonomy.objects.order_by("pk").first(), Strategy.objects.order_by("pk").first()
-    if item:
-        yield Page("catalog ?q=", reverse("catalog") + "?q=" + item.title.split(" ")[0])
-        yield Page("catalog ?q= typo", reverse("catalog") + "?q=" + item.title.split(" ")[0] + "zz")
-        yield Page("catalog ?sort=price", reverse("catalog") + "?sort=price")
-        yield Page("catalog ?sort=unsure", reverse("catalog") + "?sort=unsure")
-        yield Page("catalog ?review=waiting", reverse("catalog") + "?review=waiting")
-        yield Page("catalog page 1000", reverse("catalog") + "?page=1000")
-        yield Page("item", reverse("item", args=[item.external_id]))
-        for name in ("item-similar", "item-next", "item-activity"):
-            yield Page(name, reverse(name, args=[item.pk]))
-        yield Page("search", reverse("search") + "?q=" + item.title[:6])
-        yield Page("api-item", reverse("api-item", args=[item.external_id]))
-        yield Page("api-neighbours", reverse("api-neighbours", args=[item.external_id]))
-    if label and taxonomy:
-        yield Page("catalog ?label=", f"{reverse('catalog')}?label={label.pk}")
-        for name in ("taxonomy", "taxonomy-confidence", "api-labels", "api-taxonomy-confidence"):
-            yield Page(name, reverse(name, args=[taxonomy.slug]))
-        yield Page("label-panel", reverse("label-panel", args=[label.pk]))
-    for name, one in (("user", user), ("user, newest", busy)):
-        if one:
-            yield Page(name, reverse("user", args=[one.external_id]))
-            yield Page(f"{name}, timeline", reverse("user-timeline", args=[one.pk]))
-            yield Page(f"{name}, list", reverse("user-list") + f"?user={one.external_id}")
-            yield Page(f"{name}, api list", reverse("api-recommendations", args=[one.external_id]))
-    yield Page("users ?q=", reverse("users") + "?q=1")
-    yield Page("users ?behind=1", reverse("users") + "?behind=1")
-    yield Page("users page 100", reverse("users") + "?page=100")
-    yield Page("user nobody knows", reverse("user", args=["nobody-knows"]))
-    if strategy:
-        yield Page("strategy", reverse("strategy", args=[strategy.name]))
-    for days in (7, 90):
-        yield Page(f"insights ?days={days}", f"{reverse('insights')}?days={days}")
-    for name in ("admin:catalog_itemlabel_focus", "admin:catalog_itemlabel_changelist", "admin:index"):
-        yield Page(name, reverse(name))
-    for model in ("recommender_slate", "recommender_event", "recommender_enduser", "catalog_item"):
-        try:
-            yield Page(f"admin {model}", reverse(f"admin:{model}_changelist"))
-        except NoReverseMatch:
-            continue
-    if evaluation := Evaluation.objects.order_by("-pk").first():
-        yield Page("evaluation", reverse("evaluation", args=[evaluation.pk]))
-    if job := Job.objects.order_by("-pk").first():
-        yield Page("job", reverse("job", args=[job.pk]))
 
 
 def time_pages(*, runs: int = RUNS, only: str = "", say: Callable[[Timing], None] = lambda _: None) -> list[Timing]:

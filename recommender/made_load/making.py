@@ -1,4 +1,4 @@
-"""The order in which a generated shop is made: catalog, users, events, slates, statistics, interests."""
+"""The order in which a generated shop is made: catalog, users, events, slates, statistics, interests, rules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from django.utils import timezone
 
 from catalog.models import Item, ItemEmbedding, ItemLabel, LabelRequest
-from recommender.made_load import people, shop
+from recommender.made_load import people, shop, steering
 from recommender.made_load.copying import analyse
 from recommender.models import (
     EndUser,
@@ -31,7 +31,7 @@ class Size:
     items: int = 100_000
     events: int = 5_000_000
     users: int = 50_000
-    slates: int = 5_000
+    slates: int = 50_000
     neighbours: int = 20
 
 
@@ -60,5 +60,8 @@ def make(size: Size, *, seed: int = 1, into_filled: bool = False, say: Callable[
     people.make_statistics(made, deeds, random, now, neighbours=size.neighbours)
     say("Interests …")
     people.make_interests(user_ids, made, deeds, random, now)
+    say("Rules and golden users …")
+    steering.make_rules(made, now)
+    steering.make_golden_users([f"load-user-{user_id}" for user_id in user_ids.tolist()], made)
     analyse(Item, ItemEmbedding, ItemLabel, LabelRequest, EndUser, Event, Slate, SlateItem)
     analyse(ItemStatistics, Neighbour, InterestVector, InterestLabel)

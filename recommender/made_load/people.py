@@ -12,9 +12,11 @@ import numpy as np
 from django.db import connection
 from numpy.typing import NDArray
 
+from recommender.algorithms.experiments import arm_of
 from recommender.algorithms.factors import FACTORS
-from recommender.made_load.copying import continue_ids, copy_rows, halves, indexes_afterwards, next_id
+from recommender.made_load.copying import NULL, continue_ids, copy_rows, halves, indexes_afterwards, next_id
 from recommender.made_load.shop import Shop
+from recommender.made_load.steering import make_experiment
 from recommender.models import (
     EndUser,
     Event,
@@ -184,8 +186,9 @@ def make_interests(
 def make_slates(
     slates: int, user_ids: NDArray[np.int64], shop: Shop, random: np.random.Generator, now: datetime
 ) -> None:
-    """Lists of the last four weeks, and what users did with them within the hour."""
+    """Lists of the last four weeks, those since its start by the experiment's arms; what users did within the hour."""
     strategy, first = live_strategy().pk, next_id(Slate)
+    experiment = make_experiment(now)
     users = random.integers(0, len(user_ids), slates)
     ages_s = np.sort(random.random(slates) * SLATE_DAYS * 86_400 + 3_600)[::-1]
     took_ms = random.gamma(4.0, 12.0, slates)
@@ -201,19 +204,24 @@ def make_slates(
         "strategy_id",
         "placement",
     )
-    columns += ("arm", "request", "versions", "details", "took_ms", "served_at")
-    copy_rows(
-        Slate,
-        columns,
-        (
-            (
-                *(first + place, uuid.UUID(bytes=random.bytes(16)), int(user_ids[user]), f"load-user-{user_ids[user]}"),
-                *(True, LIST_LENGTH, strategy, "", "", "{}", "{}", "{}", f"{took_ms[place]:.2f}"),
+    columns += ("experiment_id", "arm", "request", "versions", "details", "took_ms", "served_at")
+
+    def lists() -> Iterator[tuple[object, ...]]:
+        for place, user in enumerate(users.tolist()):
+            name = f"load-user-{user_ids[user]}"
+            shares = [arm["share"] for arm in experiment.arms]
+            arm = arm_of(name, salt=experiment.salt, traffic_share=experiment.traffic_share, shares=shares)
+            by, counted = strategy, (NULL, "")
+            if arm is not None and served[place] >= experiment.started_at:
+                by = experiment.arms[arm]["strategy"] or strategy
+                counted = (experiment.pk, experiment.arms[arm]["name"])
+            yield (
+                *(first + place, uuid.UUID(bytes=random.bytes(16)), int(user_ids[user]), name),
+                *(True, LIST_LENGTH, by, "", *counted, "{}", "{}", "{}", f"{took_ms[place]:.2f}"),
                 served[place].isoformat(),
             )
-            for place, user in enumerate(users.tolist())
-        ),
-    )
+
+    copy_rows(Slate, columns, lists())
     copy_rows(
         SlateItem,
         ("slate_id", "position", "item_id", "score", "rules", "parts"),
