@@ -66,6 +66,8 @@ CLOSENESS_SQL = """
 """
 NEW_AMONG_NEWEST = 5_000
 NEW_COMPARED = 500
+BROAD_FROM = 2_000
+POPULAR_LOOKED_THROUGH = 1_000
 
 
 class InterestVectorQuerySet(models.QuerySet["InterestVector"]):
@@ -169,7 +171,16 @@ class InterestVector(models.Model):
 
 class InterestLabelQuerySet(models.QuerySet["InterestLabel"]):
     def best_items(self, label_ids: Sequence[int], n: int, *, without: Sequence[int] = ()) -> list[int]:
-        """For each label the n items that carry it most surely and may be shown; of equals the popular ones."""
+        """For each label the n items that carry it most surely and may be shown; of equals the popular ones.
+
+        Where people decided about thousands of a label's items these are all equals: then its popular items come first,
+        and there is no need to read the others.
+        """
+        popular = self._popular_certain(self._broad(label_ids), n, without=without)
+        rest = [label for label in label_ids if len(popular.get(label, ())) < n]
+        found = [item for label in label_ids if label not in rest for item in popular[label]]
+        if not rest:
+            return found
         with connection.cursor() as cursor:
             cursor.execute(
                 """
@@ -191,9 +202,55 @@ class InterestLabelQuerySet(models.QuerySet["InterestLabel"]):
                 ) ranked
                 WHERE ranked.place <= %s
                 """,
-                [list(label_ids), list(label_ids), list(without), n],
+                [rest, rest, list(without), n],
             )
-            return [item_id for (item_id,) in cursor.fetchall()]
+            return found + [item_id for (item_id,) in cursor.fetchall()]
+
+    def _broad(self, label_ids: Sequence[int]) -> list[int]:
+        """Those of the labels that so many items carry that reading all of them is slow."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT label.id FROM unnest(%s::bigint[]) label (id) WHERE (
+                    SELECT count(*) FROM (
+                        SELECT FROM catalog_itemlabel l
+                        WHERE l.label_id = label.id AND l.is_assigned AND l.superseded_at IS NULL LIMIT %s
+                    ) carrying
+                ) = %s
+                """,
+                [list(label_ids), BROAD_FROM, BROAD_FROM],
+            )
+            return [label_id for (label_id,) in cursor.fetchall()]
+
+    def _popular_certain(self, label_ids: Sequence[int], n: int, *, without: Sequence[int]) -> dict[int, list[int]]:
+        """Label -> the n most popular items that may be shown and carry it for certain, looked for among the most
+        popular ones of all; shorter where they are not among those."""
+        found: dict[int, list[int]] = {}
+        if not label_ids:
+            return found
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT coalesce(l.final_label_id, l.label_id) AS label_id, popular.item_id
+                FROM (
+                    SELECT s.item_id, s.popularity FROM recommender_itemstatistics s
+                    JOIN catalog_item i ON i.id = s.item_id AND i.is_in_stock AND NOT i.is_hidden
+                    JOIN catalog_itemembedding e ON e.item_id = i.id
+                    WHERE s.item_id <> ALL(%s::bigint[])
+                    ORDER BY s.popularity DESC, s.item_id LIMIT %s
+                ) popular
+                JOIN catalog_itemlabel l ON l.item_id = popular.item_id
+                WHERE l.superseded_at IS NULL AND l.is_assigned AND (l.decision <> '' OR l.confidence = 1)
+                  AND coalesce(l.final_label_id, l.label_id) = ANY(%s::bigint[])
+                ORDER BY popular.popularity DESC, popular.item_id
+                """,
+                [list(without), POPULAR_LOOKED_THROUGH, list(label_ids)],
+            )
+            for label_id, item_id in cursor.fetchall():
+                own = found.setdefault(label_id, [])
+                if len(own) < n:
+                    own.append(item_id)
+        return found
 
     def label_rank(
         self, label_ids: Sequence[int], item_id: int, *, without: Sequence[int] = ()
