@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from django.utils import timezone
 
@@ -21,6 +20,7 @@ from recommender.candidates import UserState
 from recommender.interests import labels_with
 from recommender.models import EndUser, InterestLabel, Rule
 from recommender.planned_shelf import PlannedShelf
+from recommender.remembering_shelf import Known
 from recommender.slates import Question, Supposition, compute
 from recommender.strategy_preview import sample_users
 
@@ -96,7 +96,7 @@ def label_impact(
         drawn, among = _anybody(), of
     done = min(max(start, 0), len(drawn))
     of_those = EndUser.objects.in_bulk(drawn[done:])
-    known: dict[tuple[Any, ...], Any] = {}
+    known: Known = {}
     before, after = PlannedShelf(LabelChanges(), known), PlannedShelf(changes, known)
     found: list[Example] = []
     for pk in drawn[done:]:

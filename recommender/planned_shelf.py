@@ -3,79 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
 
 from catalog.label_changes import GivenLabel, LabelChanges
 from catalog.models import Label
 from recommender.interests import HISTORY_EVENTS, ItemLabelShare, LabelsByItem, labels_of
-from recommender.models import EndUser, Event, InterestLabel, InterestVector
+from recommender.models import EndUser, Event, InterestLabel
+from recommender.remembering_shelf import Known, RememberingShelf
 from recommender.rules import RulesInForce
-from recommender.shelves import DatabaseShelf, PooledLabel, Statistics
-
-T = TypeVar("T")
-
-
-class RememberingShelf(DatabaseShelf):
-    """Asks the database once for what one user's lists, before and after, both need."""
-
-    def __init__(self, known: dict[tuple[Any, ...], Any]) -> None:
-        """known: shared by the shelves of one user; to be emptied before the next user."""
-        self._known = known
-
-    def _once(self, key: tuple[Any, ...], ask: Callable[[], T]) -> T:
-        if key not in self._known:
-            self._known[key] = ask()
-        found: T = self._known[key]
-        return found
-
-    def votes(self, source: str, weights: Mapping[int, float], without: Sequence[int]) -> dict[int, float]:
-        ask = super().votes
-        return self._once(("votes", source, tuple(weights.items())), lambda: ask(source, weights, without))
-
-    def nearest(self, interests: Sequence[InterestVector], n: int, without: Sequence[int]) -> list[int]:
-        ask, ids = super().nearest, tuple(each.pk for each in interests)
-        return self._once(("nearest", ids, n), lambda: ask(interests, n, without))
-
-    def nearest_to_items(self, item_ids: Sequence[int], n: int, without: Sequence[int]) -> list[int]:
-        ask = super().nearest_to_items
-        return self._once(("similar", tuple(item_ids), n), lambda: ask(item_ids, n, without))
-
-    def new(
-        self, interests: Sequence[InterestVector], n: int, *, below_users: int, without: Sequence[int]
-    ) -> list[int]:
-        ask = super().new
-        return self._once(("new", n, below_users), lambda: ask(interests, n, below_users=below_users, without=without))
-
-    def popular(self, n: int, without: Sequence[int]) -> list[int]:
-        ask = super().popular
-        return self._once(("popular", n), lambda: ask(n, without))
-
-    def trending(self, n: int, without: Sequence[int]) -> list[int]:
-        ask = super().trending
-        return self._once(("trending", n), lambda: ask(n, without))
-
-    def statistics(self, item_ids: Sequence[int]) -> Statistics:
-        ask = super().statistics
-        return self._once(("statistics", tuple(item_ids)), lambda: ask(item_ids))
-
-    def vectors(self, item_ids: Sequence[int]) -> NDArray[np.float32]:
-        ask = super().vectors
-        return self._once(("vectors", tuple(item_ids)), lambda: ask(item_ids))
-
-    def factors(self, item_ids: Sequence[int]) -> NDArray[np.float32]:
-        ask = super().factors
-        return self._once(("factors", tuple(item_ids)), lambda: ask(item_ids))
+from recommender.shelves import PooledLabel
 
 
 class PlannedShelf(RememberingShelf):
     """What items count as having is read from the database and then changed as planned; all else is as it is."""
 
-    def __init__(self, changes: LabelChanges, known: dict[tuple[Any, ...], Any]) -> None:
+    def __init__(self, changes: LabelChanges, known: Known) -> None:
         super().__init__(known)
         self.changes = changes
         self._given: dict[int, list[GivenLabel]] = defaultdict(list)
@@ -87,7 +30,7 @@ class PlannedShelf(RememberingShelf):
     def history_of(self, user: EndUser) -> list[Event]:
         """What the user's interests are built from, newest first."""
         ask = Event.objects.all().latest_of
-        return self._once(("history", user.pk), lambda: list(ask([user.pk], HISTORY_EVENTS)))
+        return self.once(("history", user.pk), lambda: list(ask([user.pk], HISTORY_EVENTS)))
 
     def labels(self, item_ids: Sequence[int]) -> dict[int, tuple[PooledLabel, ...]]:
         found: dict[int, tuple[PooledLabel, ...]] = {}
@@ -97,7 +40,7 @@ class PlannedShelf(RememberingShelf):
 
     def labels_of(self, item_ids: Sequence[int]) -> LabelsByItem:
         """As `interests.labels_of`, after the changes; surest first."""
-        stored = self._once(("labels_of", tuple(item_ids)), lambda: labels_of(item_ids))
+        stored = self.once(("labels_of", tuple(item_ids)), lambda: labels_of(item_ids))
         found: LabelsByItem = {}
         for item_id in item_ids:
             own = [each for each in stored.get(item_id, []) if (item_id, each.label_id) not in self.changes.gone]

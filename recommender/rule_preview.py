@@ -19,6 +19,7 @@ from recommender.models.user import EndUserQuerySet
 from recommender.rule_content import content_of
 from recommender.rules import as_published, at_placement
 from recommender.scopes import Audience
+from recommender.shelves import Shelf
 from recommender.slates import RankedItem, recommend
 from recommender.strategy_preview import BUDGET_S, DRAWN_FROM, LIST_LENGTH, SAMPLE_USERS, Preview, compare_users
 
@@ -60,13 +61,13 @@ def preview(draft: Rule, *, start: int = 0, n: int = LIST_LENGTH, budget_s: floa
     sample = sample_of(content_of(draft).audience)
     length = max(n, draft.position or 0)
 
-    def list_by(rules: Sequence[Rule], user: str) -> Sequence[RankedItem]:
-        return recommend(user, n=length, placement=draft.placement, rules=rules, record=False).items
+    def list_by(rules: Sequence[Rule], user: str, shelf: Shelf) -> Sequence[RankedItem]:
+        return recommend(user, n=length, placement=draft.placement, rules=rules, shelf=shelf, record=False).items
 
     compared = compare_users(
         sample.users,
-        lambda user: list_by(before, user),
-        lambda user: list_by(after, user),
+        lambda user, shelf: list_by(before, user, shelf),
+        lambda user, shelf: list_by(after, user, shelf),
         start=start,
         budget_s=budget_s,
     )

@@ -46,6 +46,21 @@ class Statistics:
         return Known(self.repeat_rates, self.cycles_days, self.popularity, self.recent_users, self.trend)
 
 
+def statistics_from(rows: Sequence[tuple[int, str, float, int, int, float, float, float]]) -> Statistics:
+    """Of rows as `ItemStatistics.objects.of_items` gives them, by id."""
+    columns = list(zip(*rows, strict=True)) or [()] * 8
+    return Statistics(
+        np.array(columns[0], dtype=np.int64),
+        tuple(columns[1]),
+        np.array(columns[2], dtype=np.float64),
+        np.array(columns[3], dtype=np.int64),
+        np.array(columns[4], dtype=np.int64),
+        np.array(columns[5], dtype=np.float64),
+        np.array(columns[6], dtype=np.float64),
+        np.array(columns[7], dtype=np.float64),
+    )
+
+
 class Shelf(Protocol):
     """Every method that proposes items leaves out those `without`, and those that may not be shown."""
 
@@ -131,18 +146,7 @@ class DatabaseShelf:
         return list(items.values_list("id", flat=True)[:n])
 
     def statistics(self, item_ids: Sequence[int]) -> Statistics:
-        rows = ItemStatistics.objects.of_items(item_ids)
-        columns = list(zip(*rows, strict=True)) or [()] * 8
-        return Statistics(
-            np.array(columns[0], dtype=np.int64),
-            tuple(columns[1]),
-            np.array(columns[2], dtype=np.float64),
-            np.array(columns[3], dtype=np.int64),
-            np.array(columns[4], dtype=np.int64),
-            np.array(columns[5], dtype=np.float64),
-            np.array(columns[6], dtype=np.float64),
-            np.array(columns[7], dtype=np.float64),
-        )
+        return statistics_from(ItemStatistics.objects.of_items(item_ids))
 
     def labels(self, item_ids: Sequence[int]) -> dict[int, tuple[PooledLabel, ...]]:
         found: dict[int, list[PooledLabel]] = defaultdict(list)

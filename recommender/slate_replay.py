@@ -17,7 +17,9 @@ from recommender import rules as list_rules
 from recommender import slates
 from recommender.audit import missing_of
 from recommender.models import Event, Rule, Slate, Strategy
+from recommender.remembering_shelf import RememberingShelf
 from recommender.scopes import scope_from
+from recommender.shelves import Shelf
 from recommender.slate_causes import Cause, Recorded, causes_between, recorded
 from recommender.slate_differences import Change, Difference, Entry, difference
 from recommender.slate_versions import versions_of
@@ -54,10 +56,16 @@ class Compared:
         return not self.difference.is_same and not self.causes and not any(line.reason for line in self.lines)
 
 
-def replay(slate: Slate, *, when: When) -> Compared:
+def replays(slate: Slate) -> tuple[Compared, Compared]:
+    """As of then, and now; see `replay`."""
+    shelf = RememberingShelf()
+    return replay(slate, when="then", shelf=shelf), replay(slate, when="now", shelf=shelf)
+
+
+def replay(slate: Slate, *, when: When, shelf: Shelf | None = None) -> Compared:
     """slate: with its items, as audit.find_slate gives it. Raises InvalidInputError where its filter is of no use any
     more."""
-    computed = _then(slate) if when == "then" else _now(slate)
+    computed = _then(slate, shelf) if when == "then" else _now(slate, shelf)
     ranked = slates.ranked_items(computed)
     before, after = recorded(slate), _recorded(computed, ranked)
     # The user of then is rebuilt from events, and today's events are counted; see _since.
@@ -102,7 +110,7 @@ def _question(slate: Slate) -> Question:
     return Question(slate.user_external_id, slate.n, slate.placement, asked.get("repeats"), within)
 
 
-def _now(slate: Slate) -> Computed:
+def _now(slate: Slate, shelf: Shelf | None) -> Computed:
     """By the strategy that would serve it today: the one named then, or whatever is live or in the user's arm."""
     strategy: Strategy | None = None
     if name := slate.request.get("strategy"):
@@ -110,16 +118,17 @@ def _now(slate: Slate) -> Computed:
             strategy = named_strategy(str(name))
         except NotFoundError:
             strategy = None
-    return slates.compute(_question(slate), strategy=strategy)
+    return slates.compute(_question(slate), strategy=strategy, shelf=shelf)
 
 
-def _then(slate: Slate) -> Computed:
+def _then(slate: Slate, shelf: Shelf | None) -> Computed:
     """By the strategy version and the rules of then, which reached the user: they were in force for this list."""
     ids = list(recorded(slate).rules)
     rules = list(Rule.objects.filter(pk__in=ids).by_priority())
     for rule in rules:
         rule.audience = {}
-    return slates.compute(replace(_question(slate), at=_as_of(slate)), strategy=slate.strategy, rules=rules)
+    question = replace(_question(slate), at=_as_of(slate))
+    return slates.compute(question, strategy=slate.strategy, rules=rules, shelf=shelf)
 
 
 def _as_of(slate: Slate) -> datetime:

@@ -96,9 +96,11 @@ class RecommendedList:
 
 @dataclass(frozen=True)
 class Computed:
-    """How a list came about, from the user's state to the rows picked; `question` is what it answers."""
+    """How a list came about, from the user's state to the rows picked; `question` is what it answers, `shelf` where the
+    items were looked up."""
 
     question: Question
+    shelf: Shelf
     strategy: Strategy
     ranker: Ranker
     assignment: Assignment | None
@@ -131,20 +133,21 @@ def recommend(
     within: Scope | None = None,
     at: datetime | None = None,
     rules: Sequence[Rule] | None = None,
+    shelf: Shelf | None = None,
     record: bool = True,
 ) -> RecommendedList:
     """The next n items for this user, best first.
 
     strategy: where none is named, the one of the experiment that the user takes part in, or else the live one.
-    rules: instead of those in force. `record=False` leaves no slate behind, for previews; only those may ask for
-    drafts, other rules or the past. See Question for the rest.
+    rules: instead of those in force. shelf: one that remembers, for several lists of one user. `record=False` leaves no
+    slate behind, for previews; only those may ask for drafts, other rules or the past. See Question for the rest.
     Raises InvalidInputError where n is not within 1..100, the id is empty or too long, or a preview is to be recorded.
     """
     started = time.perf_counter()
     question = Question(checked_id(user_external_id), n, placement, repeats, within, at)
     if record and (at is not None or rules is not None or (strategy is not None and strategy.is_draft)):
         raise InvalidInputError("Lists of drafts, of other rules or of the past are previews; ask with record=False.")
-    computed = compute(question, strategy=strategy, rules=rules)
+    computed = compute(question, strategy=strategy, rules=rules, shelf=shelf)
     named = {"strategy": strategy.name} if strategy is not None else {}
     asked = _ask_model(computed)
     ranked = _rank(computed, asked)
@@ -173,6 +176,7 @@ def compute(
     strategy: Strategy | None = None,
     rules: Sequence[Rule] | None = None,
     only: Sequence[int] | None = None,
+    shelf: Shelf | None = None,
     supposing: Supposition | None = None,
 ) -> Computed:
     """All of a list but its words; for those who ask what would have been, or would be. only: candidates chosen by
@@ -187,7 +191,7 @@ def compute(
     if question.repeats is not None:
         ranker = ranker.with_repeats(question.repeats)
 
-    shelf = supposing.shelf if supposing else DatabaseShelf()
+    shelf = supposing.shelf if supposing else shelf or DatabaseShelf()
     state = candidates.user_state(user_external_id, ranker.recipe, at=question.at)
     state = supposing.state(state) if supposing else state
     if rules is None:
@@ -212,7 +216,7 @@ def compute(
         draw=picking.drawn(user_external_id, state),
         ruling=ruling,
     )
-    return Computed(question, strategy, ranker, assignment, state, in_force, pool, fused, ruling, picked)
+    return Computed(question, shelf, strategy, ranker, assignment, state, in_force, pool, fused, ruling, picked)
 
 
 def ranked_items(computed: Computed) -> tuple[RankedItem, ...]:

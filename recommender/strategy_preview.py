@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from catalog.models import Item
 from recommender.models import EndUser, Strategy
+from recommender.remembering_shelf import RememberingShelf
+from recommender.shelves import Shelf
 from recommender.slates import RankedItem, recommend
 
 SAMPLE_USERS = 20
@@ -107,8 +109,8 @@ def preview(
     """Compare users of the sample from `start` on until the time is up; one at least, so that asking again ends."""
     return compare_users(
         sample_users(),
-        lambda user: recommend(user, n=n, strategy=live, record=False).items,
-        lambda user: recommend(user, n=n, strategy=draft, record=False).items,
+        lambda user, shelf: recommend(user, n=n, strategy=live, shelf=shelf, record=False).items,
+        lambda user, shelf: recommend(user, n=n, strategy=draft, shelf=shelf, record=False).items,
         start=start,
         budget_s=budget_s,
     )
@@ -116,8 +118,8 @@ def preview(
 
 def compare_users(
     users: Sequence[str],
-    before: Callable[[str], Sequence[RankedItem]],
-    after: Callable[[str], Sequence[RankedItem]],
+    before: Callable[[str, Shelf], Sequence[RankedItem]],
+    after: Callable[[str, Shelf], Sequence[RankedItem]],
     *,
     start: int,
     budget_s: float,
@@ -126,7 +128,8 @@ def compare_users(
     began = time.monotonic()
     compared = []
     for user in users[start:]:
-        compared.append(compare(user, before(user), after(user)))
+        shelf = RememberingShelf()
+        compared.append(compare(user, before(user, shelf), after(user, shelf)))
         if time.monotonic() - began >= budget_s:
             break
     done = start + len(compared)

@@ -12,7 +12,9 @@ from django.utils import timezone
 from catalog.models import Item
 from recommender.list_controls import ListControls
 from recommender.models import EndUser, Event, Strategy
+from recommender.remembering_shelf import RememberingShelf
 from recommender.score_bars import Scale, Segment, scale_of, segments
+from recommender.shelves import Shelf
 from recommender.slates import RankedItem, RecommendedList, recommend
 from recommender.strategy_preview import Place, compare
 from recommender.templatetags.scores import SOURCES, source_name
@@ -70,8 +72,9 @@ class ShownLists:
 
 
 def shown_lists(user_external_id: str, asked: ListControls) -> ShownLists:
-    """As many queries a column as recommend() takes, and two for all of them."""
-    made = [_made(user_external_id, asked, strategy) for strategy in (asked.strategy, *asked.beside)]
+    """As many queries a column as recommend() takes at most, and two for all of them."""
+    shelf = RememberingShelf()
+    made = [_made(user_external_id, asked, strategy, shelf) for strategy in (asked.strategy, *asked.beside)]
     lists = [column.made.items if column.made else () for column in made]
     scale = scale_of([ranked.parts for ranked in (each for items in lists for each in items)])
     wanted = {ranked.item.pk for items in lists for ranked in items}
@@ -90,7 +93,7 @@ def shown_lists(user_external_id: str, asked: ListControls) -> ShownLists:
     return ShownLists(tuple(columns), scale, _legend([ranked for items in lists for ranked in items]))
 
 
-def _made(user_external_id: str, asked: ListControls, strategy: Strategy | None) -> Column:
+def _made(user_external_id: str, asked: ListControls, strategy: Strategy | None, shelf: Shelf) -> Column:
     """A strategy whose recipe cannot be used any more has a problem instead of a list."""
     try:
         made = recommend(
@@ -101,6 +104,7 @@ def _made(user_external_id: str, asked: ListControls, strategy: Strategy | None)
             placement=asked.placement,
             within=asked.within,
             at=asked.at,
+            shelf=shelf,
             record=False,
         )
     except RecsiteError as error:

@@ -14,6 +14,7 @@ from recommender import rules as list_rules
 from recommender import why_not_words as words
 from recommender.explanations import ScorePart
 from recommender.models import Event, Rule, Strategy
+from recommender.remembering_shelf import RememberingShelf
 from recommender.scopes import ItemFacts, Scope, holds
 from recommender.shelves import DatabaseShelf
 from recommender.slates import Computed, Question
@@ -144,7 +145,7 @@ def find_item(external_id: str) -> Item:
 
 def why_not(question: Question, item: Item, *, strategy: Strategy | None = None) -> WhyNot:
     """Nothing is stored. A list is made for it, up to three more for an item that is not on it."""
-    computed = slates.compute(question, strategy=strategy)
+    computed = slates.compute(question, strategy=strategy, shelf=RememberingShelf())
     candidate = Candidate.of(computed, item.pk)
     if candidate is not None and candidate.position is not None:
         score = _score_of(candidate)
@@ -158,7 +159,8 @@ def why_not(question: Question, item: Item, *, strategy: Strategy | None = None)
     dropped, as_if = None, candidate is None
     if candidate is None:
         dropped = Dropped("candidate", words.no_source(ranks))
-        with_it = slates.compute(question, strategy=computed.strategy, only=[*computed.pool.ids.tolist(), item.pk])
+        among = [*computed.pool.ids.tolist(), item.pk]
+        with_it = slates.compute(question, strategy=computed.strategy, only=among, shelf=computed.shelf)
         candidate = Candidate.of(with_it, item.pk)
         if candidate is None:  # deleted meanwhile
             raise NotFoundError(gettext("The item has just been deleted."))
@@ -251,7 +253,8 @@ def _boosted(computed: Computed, candidate: Candidate, item: Item) -> tuple[Reme
         boost = Rule(
             name="why not", action=Rule.Action.BOOST, scope={"items": [item.external_id]}, strength=tried, version=1
         )
-        again = slates.compute(computed.question, strategy=computed.strategy, rules=[*rules, boost])
+        rules_then = [*rules, boost]
+        again = slates.compute(computed.question, strategy=computed.strategy, rules=rules_then, shelf=computed.shelf)
         there = Candidate.of(again, item.pk)
         if there is not None and there.position is not None:
             return (words.boost(item, tried, there.position),)

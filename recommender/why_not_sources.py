@@ -13,7 +13,6 @@ from catalog.models import ItemEmbedding
 from recommender.algorithms import sources
 from recommender.candidates import LABELS_ASKED, RECENT_ASKED, REPEATED_STEPS, UserState
 from recommender.models import InterestLabel, InterestVector, ItemStatistics
-from recommender.shelves import DatabaseShelf
 from recommender.slates import Computed
 from recsite.operations.templatetags.console import number
 
@@ -50,7 +49,7 @@ class SourceRank:
 
 def source_ranks(computed: Computed, item_id: int) -> tuple[SourceRank, ...]:
     """One entry a source. A query a source at most; those about vectors compare every item."""
-    recipe, state, shelf = computed.ranker.recipe, computed.state, DatabaseShelf()
+    recipe, state, shelf = computed.ranker.recipe, computed.state, computed.shelf
     k, n, without = recipe.candidates_per_source, computed.question.n, state.excluded
     found: dict[str, SourceRank] = {}
 

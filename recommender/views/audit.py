@@ -72,7 +72,7 @@ def slate(request: HttpRequest, public_id: UUID) -> HttpResponse:
 def slate_replay(request: HttpRequest, public_id: UUID) -> HttpResponse:
     found = find_slate(public_id)
     try:
-        then, now = replays.replay(found, when="then"), replays.replay(found, when="now")
+        then, now = replays.replays(found)
     except InvalidInputError as error:
         return render(request, "recommender/_replay.html", {"slate": found, "refused": error.message})
     return render(request, "recommender/_replay.html", {"slate": found, "replays": [then, now]})
