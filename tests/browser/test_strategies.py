@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from playwright.sync_api import Page, expect
 from recommender import interests, neighbours
 from recommender.models import Slate, Strategy
 from recommender.strategies import live_strategy, recipe_of
+from recommender.strategy_preview import preview
+from recommender.views import strategy_editor
 from tests.browser.walking import in_every_language, like, tab_to, type_anew
 from tests.factories import EndUserFactory, EventFactory, ItemFactory, StrategyFactory, axis
 
@@ -18,8 +21,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
-def shop() -> Strategy:
-    """Twenty items, four users with events, and the version that is live."""
+def shop(monkeypatch: pytest.MonkeyPatch) -> Strategy:
+    """Twenty items, four users with events, the live version, and a preview that a busy machine does not cut short."""
+    monkeypatch.setattr(strategy_editor, "preview", partial(preview, budget_s=60.0))
     items = [ItemFactory(external_id=f"a{place}", title=f"Item {place}", vector=axis(place % 5)) for place in range(20)]
     for place in range(4):
         user = EndUserFactory(external_id=f"u{place}")
