@@ -9,13 +9,14 @@ from django.utils.translation import gettext, ngettext
 from playwright.sync_api import Locator, Page, expect
 
 in_every_language = pytest.mark.parametrize("language", ["en", "zh-hans"], indirect=True)
-PLACEHOLDER = re.compile(r"%\(\w+\)s")
+PLACEHOLDER = re.compile(r"%\\\((\w+)\\\)s")  # once the sentence is escaped
 
 
-def like(marked: str, plural: str = "") -> re.Pattern[str]:
-    """A sentence as the pages say it in the language of the test, whatever stands at its placeholders."""
+def like(marked: str, plural: str = "", **known: str) -> re.Pattern[str]:
+    """A sentence as the pages say it in the language of the test: what is known stands at its placeholder, and at the
+    others whatever may."""
     said = ngettext(marked, plural, 2) if plural else gettext(marked)
-    return re.compile(".*".join(re.escape(text) for text in PLACEHOLDER.split(said)))
+    return re.compile(PLACEHOLDER.sub(lambda at: re.escape(known[at[1]]) if at[1] in known else ".*", re.escape(said)))
 
 
 def tab_to(console: Page, wanted: Locator, *, key: str = "Tab") -> None:
