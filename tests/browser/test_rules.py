@@ -101,6 +101,7 @@ def test_a_rule_is_typed_refused_at_its_field_and_mended(console: Page, live_ser
     console.keyboard.press("Enter")
     refused = ngettext("One value cannot work; nothing was saved.", "%(n)s values cannot work; nothing was saved.", 2)
     expect(console.get_by_text(refused % {"n": 2})).to_be_visible()
+    console.wait_for_load_state("load")
     tab_to(console, strength)
     type_anew(console, "0.3")
     brands = console.get_by_role("combobox", name=_("Brands"))
