@@ -18,7 +18,7 @@ from catalog.models import ItemLabel
 from recommender import interests, neighbours
 from recommender.models import Rule, Slate
 from tests.browser.test_review_by_keyboard import press, shelf, shown
-from tests.browser.walking import tab_to
+from tests.browser.walking import in_every_language, tab_to
 from tests.recommender.ruled_shop import build
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -58,11 +58,8 @@ class Morning:
         return [each["item"]["external_id"] for each in answer["items"]]
 
 
-@pytest.mark.parametrize("language", ["en", "zh-hans"])
+@in_every_language
 def test_a_morning(console: Page, live_server: Any, shop: None, language: str) -> None:
-    console.context.add_cookies([{"name": "django_language", "value": language, "url": live_server.url}])
-    console.goto(f"{live_server.url}/")
-    console.wait_for_load_state("load")
     expect(console.locator("html")).to_have_attribute("lang", re.compile(language, re.IGNORECASE))
     morning, began = Morning(console, live_server.url), time.monotonic()
     before = morning.served()

@@ -1,6 +1,7 @@
 """Review by keyboard alone: fifty items, each decision checked in the database, with the time each one took.
 
-`pytest -s` prints the times; nothing depends on them.
+`pytest -s` prints the times; nothing depends on them. The fifty are walked in one language: no step of it looks for
+words. What a page says of a decision is walked in both.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from playwright.sync_api import Page, expect
 
 from catalog.models import DecisionRecord, ItemLabel, Label
+from tests.browser.walking import in_every_language, like, tab_to
 from tests.factories import ItemFactory, ItemLabelFactory, LabelFactory, TaxonomyFactory
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -78,6 +82,12 @@ def alternative(page: Page, number: str) -> int:
     return int(value.removeprefix("choose:"))
 
 
+def expect_said(page: Page, one: str, many: str, n: int) -> None:
+    """On a page that was loaded anew to say it, with the scripts that listen to keys."""
+    expect(page.get_by_text(ngettext(one, many, n) % {"n": n})).to_be_visible()
+    page.wait_for_load_state("load")
+
+
 def test_fifty_items_are_reviewed_by_keyboard_alone(console: Page, live_server: Any, staff: User) -> None:
     labels = shelf(60)
     console.goto(f"{live_server.url}{FOCUS}")
@@ -138,14 +148,15 @@ def test_fifty_items_are_reviewed_by_keyboard_alone(console: Page, live_server: 
     )
 
 
+@in_every_language
 def test_keys_can_be_switched_off_and_stay_off_and_all_works_by_tab_and_mouse(console: Page, live_server: Any) -> None:
     shelf(4)
     console.goto(f"{live_server.url}{FOCUS}")
     first = shown(console)
     console.keyboard.press("?")
-    expect(console.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    expect(console.get_by_role("dialog", name=_("Keyboard shortcuts"))).to_be_visible()
     console.keyboard.press("x")
-    console.get_by_label("Single-key shortcuts").uncheck()
+    console.get_by_label(_("Single-key shortcuts")).uncheck()
     console.keyboard.press("Escape")
     console.reload()
     for key in ("a", "x", "s", "1", "z", "c", "?"):
@@ -154,19 +165,15 @@ def test_keys_can_be_switched_off_and_stay_off_and_all_works_by_tab_and_mouse(co
     expect(console.get_by_role("dialog")).to_have_count(0)
     assert not DecisionRecord.objects.exists()
     # By Tab alone: to the button, and Enter presses it.
-    accept = console.get_by_role("button", name="Accept", exact=False).first
-    for _ in range(60):
-        if accept.evaluate("button => button === document.activeElement"):
-            break
-        console.keyboard.press("Tab")
+    tab_to(console, console.get_by_role("button", name=_("Accept")).first)
     press(console, "Enter", first)
     assert decision_of(first)[0] == "accepted"
     # By mouse.
     second = shown(console)
-    console.get_by_role("button", name="Reject").click()
+    console.get_by_role("button", name=_("Reject")).click()
     expect(console.locator("#rv-focus")).not_to_have_attribute("data-row", second)
     assert decision_of(second) == ("rejected", None)
-    expect(console.get_by_role("status").filter(has_text="Rejected:")).to_be_visible()
+    expect(console.get_by_role("status").filter(has_text=like("Rejected: %(item)s is not %(label)s."))).to_be_visible()
 
 
 def test_going_back_and_forth_decides_nothing(console: Page, live_server: Any) -> None:
@@ -182,25 +189,26 @@ def test_going_back_and_forth_decides_nothing(console: Page, live_server: Any) -
     assert not DecisionRecord.objects.exists()
 
 
+@in_every_language
 def test_many_are_selected_and_accepted_by_keyboard(console: Page, live_server: Any) -> None:
     shelf(6)
     console.goto(f"{live_server.url}/admin/catalog/itemlabel/bulk/")
     rows = console.locator(".rv-row[data-row]")
     ids = [int((rows.nth(place).get_attribute("id") or "").removeprefix("row-")) for place in range(3)]
-    for _ in range(2):
+    for _step in range(2):
         console.keyboard.press("j")
         console.keyboard.press("Space")
-    expect(console.get_by_text("2 selected")).to_be_visible()
+    expect(console.get_by_text("2 " + _("selected"))).to_be_visible()
     expect(rows.nth(0).get_by_text("number")).to_be_visible()
     console.keyboard.press("Enter")
-    expect(console.get_by_text("2 accepted. z takes them back.")).to_be_visible()
+    expect_said(console, "%(n)s accepted. z takes it back.", "%(n)s accepted. z takes them back.", 2)
     assert set(ItemLabel.objects.filter(decision="accepted").values_list("pk", flat=True)) == set(ids[:2])
     console.keyboard.press("z")
-    expect(console.get_by_text("Taken back: 2 decisions.")).to_be_visible()
+    expect_said(console, "Taken back: %(n)s decision.", "Taken back: %(n)s decisions.", 2)
     assert not ItemLabel.objects.exclude(decision="").exists()
     console.keyboard.press("j")
     console.keyboard.press("x")
-    expect(console.get_by_text("1 rejected.")).to_be_visible()
+    expect_said(console, "%(n)s rejected. z takes it back.", "%(n)s rejected. z takes them back.", 1)
     assert list(ItemLabel.objects.filter(decision="rejected").values_list("pk", flat=True)) == ids[:1]
 
 

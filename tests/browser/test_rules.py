@@ -6,11 +6,13 @@ import re
 from typing import Any
 
 import pytest
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from playwright.sync_api import Page, expect
 
 from recommender import interests, neighbours
 from recommender.models import Rule, Slate
-from tests.browser.walking import tab_to
+from tests.browser.walking import in_every_language, like, tab_to, type_anew
 from tests.factories import GoldenExpectationFactory, RuleFactory
 from tests.recommender.ruled_shop import build, exclude, pin, published
 
@@ -28,82 +30,92 @@ def first_of_the_api(console: Page, live_server: Any) -> Any:
     return console.request.get(f"{live_server.url}/api/v1/rules/").json()
 
 
+def expect_said(console: Page, sentence: str) -> None:
+    expect(console.get_by_role("status").filter(has_text=sentence)).to_be_visible()
+
+
+@in_every_language
 def test_from_an_item_to_a_published_pin_and_back_by_keyboard_alone(
     console: Page, live_server: Any, shop: None
 ) -> None:
+    name = _("Pin") + " Item 9"
     console.goto(f"{live_server.url}/catalog/a9/")
     console.wait_for_load_state("load")
-    tab_to(console, console.get_by_role("link", name="Pin…"))
+    tab_to(console, console.get_by_role("link", name=_("Pin…")))
     console.keyboard.press("Enter")
-    expect(console.get_by_role("heading", name="New rule")).to_be_visible()
+    expect(console.get_by_role("heading", name=_("New rule"))).to_be_visible()
     console.wait_for_load_state("load")
-    expect(console.get_by_role("textbox", name="Name")).to_have_value("Pin Item 9")
+    expect(console.get_by_role("textbox", name=_("Name"))).to_have_value(name)
 
     # The form is filled in and the cursor is on the preview: Enter, and what it changes is shown.
-    expect(console.get_by_role("button", name="Preview")).to_be_focused()
+    expect(console.get_by_role("button", name=_("Preview"))).to_be_focused()
     console.keyboard.press("Enter")
-    expect(console.get_by_text(re.compile(r"\d+ of 10 users: \d+ lists change;")).first).to_be_visible()
-    expect(console.locator(".compared").first).to_contain_text("With this rule")
+    changes = like(
+        "%(done)s of %(all)s users: %(changed)s lists change; %(gained)s items gained, %(lost)s lost, %(moved)s moved."
+    )
+    expect(console.get_by_text(changes)).to_be_visible()
+    expect(console.locator(".compared").first).to_contain_text(_("With this rule"))
     assert not Slate.objects.exists()
     assert not Rule.objects.exists()
 
     # The next stop publishes it; the next list obeys it.
-    tab_to(console, console.get_by_role("button", name="Publish"))
+    tab_to(console, console.get_by_role("button", name=_("Publish")))
     console.keyboard.press("Enter")
-    expect(console.get_by_text("Pin Item 9 v1 is published.")).to_be_visible()
+    expect(console.get_by_text(_("%(rule)s is published.") % {"rule": f"{name} v1"})).to_be_visible()
     console.wait_for_load_state("load")
-    assert [(each["name"], each["state"]) for each in first_of_the_api(console, live_server)] == [
-        ("Pin Item 9", "running")
-    ]
+    assert [(each["name"], each["state"]) for each in first_of_the_api(console, live_server)] == [(name, "running")]
     served = console.request.get(f"{live_server.url}/api/v1/users/u1/recommendations/?n=3").json()
     assert served["items"][0]["item"]["external_id"] == "a9"
 
     # Stopped, undone, and back to the first version.
-    tab_to(console, console.get_by_role("button", name="Stop"))
+    tab_to(console, console.get_by_role("button", name=_("Stop")))
     console.keyboard.press("Enter")
-    expect(console.get_by_role("status").filter(has_text="Pin Item 9 v1 is stopped")).to_be_visible()
+    expect_said(console, _("%(rule)s is stopped: no list obeys it from now on.") % {"rule": f"{name} v1"})
     assert first_of_the_api(console, live_server) == []
-    tab_to(console, console.get_by_role("button", name="Go back to version 1"))
+    tab_to(console, console.get_by_role("button", name=_("Go back to version %(version)s") % {"version": 1}))
     console.keyboard.press("Enter")
-    expect(console.get_by_role("status").filter(has_text="Pin Item 9 v2 is published")).to_be_visible()
+    expect_said(console, _("%(rule)s is published: it says what the earlier version said.") % {"rule": f"{name} v2"})
     assert first_of_the_api(console, live_server)[0]["version"] == 2
     console.keyboard.press("z")
-    expect(console.get_by_role("status").filter(has_text="The publish is taken back.")).to_be_visible()
+    expect_said(console, _("The publish is taken back."))
     assert first_of_the_api(console, live_server) == []
 
 
+@in_every_language
 def test_a_rule_is_typed_refused_at_its_field_and_mended(console: Page, live_server: Any, shop: None) -> None:
     console.keyboard.press("g")
     console.keyboard.press("p")
-    expect(console.get_by_role("heading", name="Rules", exact=True)).to_be_visible()
+    expect(console.get_by_role("heading", name=_("Rules"), exact=True)).to_be_visible()
     console.wait_for_load_state("load")
-    tab_to(console, console.get_by_role("link", name="New rule").first)
+    tab_to(console, console.get_by_role("link", name=_("New rule")).first)
     console.keyboard.press("Enter")
-    expect(console.get_by_role("textbox", name="Name")).to_be_focused()
+    expect(console.get_by_role("textbox", name=_("Name"))).to_be_focused()
     console.wait_for_load_state("load")
     console.keyboard.type("Odd down")
-    tab_to(console, console.get_by_role("radio", name="Boost"))
+    tab_to(console, console.get_by_role("radio", name=_("Boost")))
     console.keyboard.press("ArrowDown")
-    expect(console.get_by_role("radio", name="Bury")).to_be_checked()
-    strength = console.get_by_role("spinbutton", name="Strength")
+    expect(console.get_by_role("radio", name=_("Bury"))).to_be_checked()
+    strength = console.get_by_role("spinbutton", name=_("Strength"))
     tab_to(console, strength)
-    console.keyboard.press("ControlOrMeta+a")
-    console.keyboard.type("9")
+    type_anew(console, "9")
     console.keyboard.press("Enter")
-    expect(console.get_by_text("2 values cannot work; nothing was saved.")).to_be_visible()
+    refused = ngettext("One value cannot work; nothing was saved.", "%(n)s values cannot work; nothing was saved.", 2)
+    expect(console.get_by_text(refused % {"n": 2})).to_be_visible()
+    console.wait_for_load_state("load")
     tab_to(console, strength)
-    console.keyboard.press("ControlOrMeta+a")
-    console.keyboard.type("0.3")
-    brands = console.get_by_role("combobox", name="Brands")
+    type_anew(console, "0.3")
+    brands = console.get_by_role("combobox", name=_("Brands"))
     tab_to(console, brands)
     console.keyboard.type("od")
     expect(console.get_by_role("option", name=re.compile("Odd"))).to_be_visible()
     console.keyboard.press("Enter")
-    expect(console.locator("#rule-check")).to_contain_text("Lowers items of Odd a little (0.3).")
-    expect(console.locator("#rule-check")).to_contain_text("Matches 5 items")
-    tab_to(console, console.get_by_role("button", name="Save draft"))
+    says = {"items": _("items of %(brands)s") % {"brands": "Odd"}, "strength": _("a little") + " (0.3)"}
+    expect(console.locator("#rule-check")).to_contain_text(_("Lowers %(items)s %(strength)s.") % says)
+    matches = ngettext("Matches %(shown)s item", "Matches %(shown)s items", 5) % {"shown": 5}
+    expect(console.locator("#rule-check")).to_contain_text(matches)
+    tab_to(console, console.get_by_role("button", name=_("Save draft")))
     console.keyboard.press("Enter")
-    expect(console.get_by_text("Odd down v1 is saved as a draft.")).to_be_visible()
+    expect(console.get_by_text(_("%(rule)s is saved as a draft.") % {"rule": "Odd down v1"})).to_be_visible()
     rule = Rule.objects.get()
     assert (rule.action, rule.scope, rule.strength, rule.state) == ("bury", {"brands": ["Odd"]}, 0.3, "draft")
 
@@ -112,21 +124,24 @@ def order() -> list[str]:
     return list(Rule.objects.published().by_priority().values_list("name", flat=True))
 
 
+@in_every_language
 def test_the_order_is_changed_by_a_number_and_by_dragging(console: Page, live_server: Any, shop: None) -> None:
     for name in ("first", "second", "third"):
         published(name, exclude("a9"))
     console.goto(f"{live_server.url}/rules/")
     console.wait_for_load_state("load")
-    place = console.get_by_label("Place of third")
+    place, moved = (
+        console.get_by_label(_("Place of %(name)s") % {"name": "third"}),
+        _("“%(rule)s” is at place %(place)s."),
+    )
     tab_to(console, place)
-    console.keyboard.press("ControlOrMeta+a")
-    console.keyboard.type("1")
+    type_anew(console, "1")
     console.keyboard.press("Enter")
-    expect(console.get_by_role("status").filter(has_text="“third” is at place 1.")).to_be_visible()
+    expect_said(console, moved % {"rule": "third", "place": 1})
     assert order() == ["third", "first", "second"]
-    expect(console.get_by_label("Place of third")).to_be_focused()
+    expect(place).to_be_focused()
     console.locator("tr", has_text="third").locator(".rule-handle").drag_to(console.locator("tr", has_text="second"))
-    expect(console.get_by_role("status").filter(has_text="“third” is at place 3.")).to_be_visible()
+    expect_said(console, moved % {"rule": "third", "place": 3})
     assert order() == ["first", "second", "third"]
 
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 from playwright.sync_api import Locator, Page, expect
 
 from recommender import interest_maps, interests, neighbours
 from recommender.models import Slate, Strategy
-from recommender.strategies import live_strategy
+from tests.browser.walking import in_every_language, like
 from tests.factories import (
     EndUserFactory,
     EventFactory,
@@ -25,6 +27,8 @@ from tests.factories import (
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+# Nothing is drawn to explore: by chance it would take the place of what these tests look for.
+PLAIN = {"explore_share": 0.0}
 LAST = datetime(2026, 3, 20, 18, tzinfo=UTC)
 LONG = ("Très long 日本語 😀 שלום " + "W" * 300)[:300]
 
@@ -48,21 +52,29 @@ def shop() -> Strategy:
     neighbours.rebuild_statistics()
     interests.rebuild_all()
     interest_maps.build()
-    StrategyFactory(name="best sellers", recipe={"weights": {"popular": 1.0, "new": 0.5}, "repeats": "allow"})
-    return live_strategy()
+    StrategyFactory(name="best sellers", recipe={"weights": {"popular": 1.0, "new": 0.5}, "repeats": "allow"} | PLAIN)
+    return StrategyFactory(name="default", recipe=PLAIN, is_live=True)
 
 
 def rows(console: Page) -> Locator:
     return console.locator("#list .ranked > li")
 
 
+def as_of(order: datetime) -> str:
+    """The moment before an order."""
+    before = order - timedelta(seconds=1)
+    said = {"day": date_format(before, _("j M Y")), "time": date_format(before, "H:i")}
+    return _("As of %(day)s, %(time)s.") % said
+
+
+@in_every_language
 def test_filter_compare_go_back_in_time_and_read_why(console: Page, live_server: Any, shop: Strategy) -> None:
     console.goto(f"{live_server.url}/users/ada/")
     expect(rows(console)).to_have_count(12)
 
     # By label, found as one types; the address takes it over, and back undoes it.
-    console.get_by_text("Only some items").click()
-    label = console.get_by_role("combobox", name="Labels, any of them")
+    console.get_by_text(_("Only some items")).click()
+    label = console.get_by_role("combobox", name=_("Labels, any of them"))
     label.fill("rye")
     expect(console.get_by_role("option", name="Rye bread")).to_be_visible()
     label.press("Enter")
@@ -77,10 +89,12 @@ def test_filter_compare_go_back_in_time_and_read_why(console: Page, live_server:
     expect(console.locator("#list .ranked-words").filter(has_text="Soap")).to_have_count(0)
 
     # A value that cannot be is told at its field; what was typed stays, and the list with the rest.
-    length = console.get_by_label("Length")
+    length = console.get_by_label(_("Length"))
     length.fill("lots")
     length.press("Enter")
-    expect(console.locator("#error-n")).to_have_text("Ask for a whole number of items, 1 to 100.")
+    expect(console.locator("#error-n")).to_have_text(
+        _("Ask for a whole number of items, 1 to %(most)s.") % {"most": 100}
+    )
     expect(length).to_have_attribute("aria-invalid", "true")
     expect(length).to_have_value("lots")
     expect(length).to_be_focused()
@@ -90,24 +104,28 @@ def test_filter_compare_go_back_in_time_and_read_why(console: Page, live_server:
     expect(console.locator("#error-n")).to_be_empty()
 
     # Two strategies side by side: what differs is said in words.
-    console.get_by_label("Side by side with").select_option(label="best sellers v1")
+    beside = console.get_by_label(_("Side by side with"), exact=True)
+    beside.select_option(label="best sellers v1")
     columns = console.locator("#list .column")
     expect(columns).to_have_count(2)
     expect(columns.nth(1)).to_contain_text("best sellers v1")
-    expect(columns.nth(1)).to_contain_text(re.compile(r"\d in the same place, \d moved, \d gained, \d lost"))
-    expect(columns.nth(1).locator(".ranked-mark").first).to_have_text(re.compile("gained|up|down|same place"))
-    console.get_by_label("Side by side with").select_option("")
+    differs = like("%(kept)s in the same place, %(moved)s moved, %(gained)s gained, %(lost)s lost")
+    expect(columns.nth(1)).to_contain_text(differs)
+    marks = "|".join(like(each).pattern for each in ("gained", "up %(n)s", "down %(n)s", "same place"))
+    expect(columns.nth(1).locator(".ranked-mark").first).to_have_text(re.compile(marks))
+    beside.select_option("")
     expect(columns).to_have_count(0)
 
     # Back in time.
-    console.get_by_text("At a moment of the past").click()
-    console.get_by_role("link", name="Before their last order").click()
-    expect(console.get_by_text("As of 20 Mar 2026, 17:59.")).to_be_visible()
-    expect(console.locator("#list")).to_contain_text("other users, items and labels as they are today")
+    console.get_by_text(_("At a moment of the past")).click()
+    console.get_by_role("link", name=_("Before their last order")).click()
+    expect(console.get_by_text(as_of(LAST))).to_be_visible()
+    caution = _("The user as they were then; other users, items and labels as they are today.")
+    expect(console.locator("#list")).to_contain_text(caution)
     expect(console.locator("#list")).to_contain_text("Rye bread 4")  # bought in that order
-    expect(console.get_by_label("Day and time")).to_have_value("2026-03-20T17:59:59")
-    console.get_by_role("link", name="A week earlier").click()
-    expect(console.get_by_text("As of 13 Mar 2026, 17:59.")).to_be_visible()
+    expect(console.get_by_label(like("Day and time (%(zone)s)"))).to_have_value("2026-03-20T17:59:59")
+    console.get_by_role("link", name=_("A week earlier")).click()
+    expect(console.get_by_text(as_of(LAST - timedelta(days=7)))).to_be_visible()
 
     # Why, by keyboard.
     first = rows(console).first
@@ -119,22 +137,24 @@ def test_filter_compare_go_back_in_time_and_read_why(console: Page, live_server:
     assert not Slate.objects.exists()
 
 
+@in_every_language
 def test_events_by_type_and_day_and_the_label_behind_them(console: Page, live_server: Any, shop: Strategy) -> None:
     console.goto(f"{live_server.url}/users/ada/?show=events")
     events = console.locator("#timeline .basket li")
     expect(events).to_have_count(5)
-    console.get_by_label("To day", exact=True).fill("2026-03-05")
+    console.get_by_label(_("To day"), exact=True).fill("2026-03-05")
     expect(events).to_have_count(3)
     expect(console).to_have_url(re.compile(r"show=events&to=2026-03-05$"))
-    console.get_by_label("View", exact=True).check()
-    expect(console.get_by_text("No such events")).to_be_visible()
-    console.get_by_role("link", name="Show all events").click()
+    console.get_by_label(_("View"), exact=True).check()
+    expect(console.get_by_text(_("No such events"))).to_be_visible()
+    console.get_by_role("link", name=_("Show all events")).click()
     expect(events).to_have_count(5)
     label = console.locator(".interest-rows details").first
     label.locator("summary").press("Enter")
-    expect(label.locator(".behind small").first).to_have_text("20 Mar 2026")
+    expect(label.locator(".behind small").first).to_have_text(date_format(LAST, _("j M Y")))
 
 
+@in_every_language
 def test_the_map_is_walked_by_keyboard(console: Page, live_server: Any, shop: Strategy) -> None:
     console.goto(f"{live_server.url}/users/ada/?show=map")
     marks = console.locator(".map-mark")
@@ -148,17 +168,18 @@ def test_the_map_is_walked_by_keyboard(console: Page, live_server: Any, shop: St
     expect(console.locator("#map-status")).not_to_be_empty()
     console.keyboard.press("Escape")
     expect(listed).to_be_focused()
-    console.get_by_role("button", name="Table").press("Enter")
-    expect(console.get_by_role("table", name="Interests on the map")).to_be_visible()
+    console.get_by_role("button", name=_("Table")).press("Enter")
+    expect(console.get_by_role("table", name=_("Interests on the map"))).to_be_visible()
     expect(marks.first).to_be_hidden()
 
 
+@in_every_language
 def test_rebuilding_now_reloads_the_list(console: Page, live_server: Any, shop: Strategy) -> None:
     console.goto(f"{live_server.url}/users/ada/")
-    expect(console.locator("#freshness")).to_contain_text("Interests are current")
+    expect(console.locator("#freshness")).to_contain_text(_("Interests are current"))
     with console.expect_response(re.compile("/user-parts/list/")):
-        console.get_by_role("button", name="Rebuild now").press("Enter")
-    expect(console.get_by_text("Interests are rebuilt from all events.")).to_be_visible()
+        console.get_by_role("button", name=_("Rebuild now")).press("Enter")
+    expect(console.get_by_text(_("Interests are rebuilt from all events."))).to_be_visible()
     expect(console).to_have_url(re.compile("/users/ada/$"))
 
 
@@ -179,13 +200,15 @@ def test_no_part_of_the_page_scrolls_sideways(console: Page, live_server: Any, s
         assert console.evaluate("document.documentElement.scrollWidth") <= width, path
 
 
+@in_every_language
 def test_on_a_phone_one_list_is_shown_at_a_time(console: Page, live_server: Any, shop: Strategy) -> None:
-    other = StrategyFactory(name="newest", recipe={"weights": {"new": 1.0}})
+    other = StrategyFactory(name="newest", recipe={"weights": {"new": 1.0}} | PLAIN)
     console.set_viewport_size({"width": 390, "height": 844})
     console.goto(f"{live_server.url}/users/ada/?compare={other.pk}")
     columns = console.locator("#list .column")
     expect(columns.nth(0)).to_be_visible()
     expect(columns.nth(1)).to_be_hidden()
-    console.get_by_role("group", name="Which list is shown").get_by_role("button", name="newest v1").click()
+    choice = console.get_by_role("group", name=_("Which list is shown"))
+    choice.get_by_role("button", name="newest v1").click()
     expect(columns.nth(0)).to_be_hidden()
     expect(columns.nth(1)).to_be_visible()
