@@ -9,6 +9,7 @@ import structlog
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from catalog import label_metrics
 from catalog.confidence import Judged
@@ -67,14 +68,21 @@ def set_abstain_below(taxonomy_id: int, value: float, *, staff: User) -> int:
     Decisions stay, whoever made them. Setting the same value again mends rows that differ from it.
     """
     if not 0.0 <= value <= 1.0:
-        raise InvalidInputError(f"Abstaining below {value:g} is not possible; choose a value from 0 to 1.")
+        raise InvalidInputError(
+            gettext("Abstaining below %(value)s is not possible; choose a value from 0 to 1.") % {"value": f"{value:g}"}
+        )
     taxonomy = Taxonomy.objects.select_for_update().filter(pk=taxonomy_id).first()
     if taxonomy is None:
-        raise NotFoundError(f"Taxonomy {taxonomy_id} does not exist; reload the list of taxonomies.")
+        raise NotFoundError(
+            gettext("Taxonomy %(key)s does not exist; reload the list of taxonomies.") % {"key": taxonomy_id}
+        )
     if taxonomy.choice != Taxonomy.Choice.SINGLE:
         raise InvalidInputError(
-            f"Taxonomy {taxonomy.name!r} gives any number of labels, each from confidence .5 up; "
-            "abstaining is a setting of taxonomies with one label an item."
+            gettext(
+                "Taxonomy %(taxonomy)r gives any number of labels, each from confidence .5 up; "
+                "abstaining is a setting of taxonomies with one label an item."
+            )
+            % {"taxonomy": taxonomy.name}
         )
     taxonomy.abstain_below = value
     taxonomy.save(update_fields=["abstain_below"])

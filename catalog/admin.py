@@ -11,6 +11,7 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
@@ -20,6 +21,7 @@ from catalog.items import set_hidden, upsert_items
 from catalog.models import Item, ItemLabel
 from recsite.operations.errors import InvalidInputError
 from recsite.operations.model_admin import PageAdmin, chip, chips, meter, number, titled, when
+from recsite.operations.stored_words import shown
 
 __all__ = ["review_admin", "taxonomy_admin"]
 
@@ -35,7 +37,7 @@ class ItemForm(forms.ModelForm):
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if not self.errors:
             for rejection in upsert_items([self.row()], dry_run=True).rejected:
-                self.add_error(rejection.field if rejection.field in self.fields else None, rejection.message)
+                self.add_error(rejection.field if rejection.field in self.fields else None, shown(rejection.message))
         return cleaned
 
     def row(self) -> dict[str, Any]:
@@ -152,7 +154,7 @@ class ItemAdmin(PageAdmin):
     def save_model(self, request: HttpRequest, obj: Item, form: Any, change: bool) -> None:
         report = upsert_items([form.row()])
         if report.rejected:
-            raise InvalidInputError(report.rejected[0].message)
+            raise InvalidInputError(shown(report.rejected[0].message))
         obj.pk = Item.objects.only("pk").get(external_id=form.row()["external_id"]).pk
 
     def view_on_site(self, item: Item) -> str:
@@ -200,9 +202,12 @@ class ItemAdmin(PageAdmin):
     @admin.action(description="Hide from every list", permissions=["change"])
     def hide(self, request: HttpRequest, queryset: QuerySet[Item]) -> None:
         changed = set_hidden(list(queryset.values_list("pk", flat=True)), hidden=True)
-        self.message_user(request, f"{changed} hidden; no list shows them from now on.", messages.SUCCESS)
+        said = ngettext(
+            "%(n)s hidden; no list shows it from now on.", "%(n)s hidden; no list shows them from now on.", changed
+        )
+        self.message_user(request, said % {"n": changed}, messages.SUCCESS)
 
     @admin.action(description="Show again", permissions=["change"])
     def show(self, request: HttpRequest, queryset: QuerySet[Item]) -> None:
         changed = set_hidden(list(queryset.values_list("pk", flat=True)), hidden=False)
-        self.message_user(request, f"{changed} shown again.", messages.SUCCESS)
+        self.message_user(request, gettext("%(n)s shown again.") % {"n": changed}, messages.SUCCESS)

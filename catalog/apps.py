@@ -27,9 +27,11 @@ class CatalogConfig(AppConfig):
 
     def _register_changes_and_roles(self) -> None:
         from catalog import model_usage, staff_changes
-        from recsite.operations import jobs, roles
+        from catalog.stored_words import SENTENCES
+        from recsite.operations import jobs, roles, stored_words
 
         staff_changes.register()
+        stored_words.register(SENTENCES)
         jobs.METERS.append(model_usage.used)
         models = [model._meta.model_name for model in self.get_models()]
         roles.grant(roles.VIEWER, [f"catalog.view_{model}" for model in models])

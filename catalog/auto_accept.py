@@ -18,6 +18,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from catalog.audits import Evidence, count_acceptable, evidence
 from catalog.models import AutoAccept, DecisionRecord, ItemLabel, Taxonomy
@@ -56,8 +57,14 @@ def switch_on(
     for name, value in values.items():
         low, high = LIMITS[name]
         if not low <= value <= high:
-            words = name.replace("_", " ")
-            raise InvalidInputError(f"A {words} of {value:.1%} is not possible; choose {low:.1%} to {high:.1%}.")
+            said = {
+                "wanted_precision": gettext(
+                    "A wanted precision of %(value)s is not possible; choose %(low)s to %(high)s."
+                ),
+                "threshold": gettext("A threshold of %(value)s is not possible; choose %(low)s to %(high)s."),
+                "audit_share": gettext("An audit share of %(value)s is not possible; choose %(low)s to %(high)s."),
+            }[name]
+            raise InvalidInputError(said % {"value": f"{value:.1%}", "low": f"{low:.1%}", "high": f"{high:.1%}"})
     setting = _locked(taxonomy_id)
     now = (setting.wanted_precision, setting.threshold, setting.audit_share)
     if setting.state in ON and now == (wanted_precision, threshold, audit_share):
@@ -234,7 +241,7 @@ def take_back(taxonomy_id: int, *, staff: User, day: date | None = None, since: 
     again, so that the next round does not undo the undoing.
     """
     if (day is None) == (since is None):
-        raise InvalidInputError("Say either of which day, or since when, automatic labels are taken back.")
+        raise InvalidInputError(gettext("Say either of which day, or since when, automatic labels are taken back."))
     begin = since or datetime.combine(day or date.min, time.min, UTC)
     wanted = outcomes(taxonomy_id).automatic().filter(decided_at__gte=begin)
     if day is not None:
@@ -270,7 +277,9 @@ def _take_back(ids: list[int], batch: uuid.UUID, staff: User) -> int:
 def _locked(taxonomy_id: int) -> AutoAccept:
     """Its setting, made where there is none, locked until the transaction ends."""
     if not Taxonomy.objects.filter(pk=taxonomy_id).exists():
-        raise NotFoundError(f"Taxonomy {taxonomy_id} does not exist; reload the list of taxonomies.")
+        raise NotFoundError(
+            gettext("Taxonomy %(key)s does not exist; reload the list of taxonomies.") % {"key": taxonomy_id}
+        )
     AutoAccept.objects.bulk_create([AutoAccept(taxonomy_id=taxonomy_id)], ignore_conflicts=True)
     return AutoAccept.objects.select_for_update().get(pk=taxonomy_id)
 

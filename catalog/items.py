@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import structlog
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 from kombu.exceptions import OperationalError
 
 from catalog import labelling, tasks
@@ -137,7 +138,9 @@ def hide(external_id: str) -> None:
     """Take an item out of every list; its events and labels stay. Raises NotFoundError."""
     pk = Item.objects.filter(external_id=external_id).values_list("pk", flat=True).first()
     if pk is None:
-        raise NotFoundError(f"There is no item {external_id!r}; check the id under Catalog.")
+        raise NotFoundError(
+            gettext("There is no item %(external_id)r; check the id under Catalog.") % {"external_id": external_id}
+        )
     set_hidden([pk], hidden=True)
 
 

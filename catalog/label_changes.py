@@ -31,7 +31,8 @@ class GivenLabel:
 class LabelChanges:
     """gone: (item, label) that the item would no longer have, or have with another confidence: then it is `given` too.
 
-    label_ids: every label that gains or loses items. moved: label -> the parent it would have.
+    label_ids: every label that gains or loses items. moved: label -> the parent it would have. merged: label -> the one
+    it becomes, which who names it is then about.
     unanswered: items that the models label anew, of which only the loss is known. is_too_much: more than MOST_ROWS
     item labels change; they are not listed.
     """
@@ -40,16 +41,18 @@ class LabelChanges:
     given: tuple[GivenLabel, ...] = ()
     label_ids: tuple[int, ...] = ()
     moved: Mapping[int, int | None] = field(default_factory=dict)
+    merged: Mapping[int, int] = field(default_factory=dict)
     unanswered: int = 0
     is_too_much: bool = False
 
     @property
     def is_nothing(self) -> bool:
-        return not (self.gone or self.given or self.moved or self.is_too_much)
+        return not (self.gone or self.given or self.moved or self.merged or self.is_too_much)
 
     @property
-    def is_only_moves(self) -> bool:
-        return bool(self.moved) and not (self.gone or self.given)
+    def is_only_branches(self) -> bool:
+        """No item's label changes; only what a label stands for, to those that name it."""
+        return bool(self.moved or self.merged) and not (self.gone or self.given)
 
     @property
     def item_ids(self) -> tuple[int, ...]:
@@ -62,9 +65,9 @@ def of_merging(label_ids: Sequence[int], target_id: int) -> LabelChanges:
     sources = [source.pk for source in merged]
     concerned = (*sources, target.pk)
     children = Label.objects.filter(parent__in=sources).exclude(pk__in=concerned).values_list("pk", flat=True)
-    moved = dict.fromkeys(children, target.pk)
+    moved, becoming = dict.fromkeys(children, target.pk), dict.fromkeys(sources, target.pk)
     if _is_too_much(ItemLabel.objects.all().naming(sources)):
-        return LabelChanges(label_ids=concerned, moved=moved, is_too_much=True)
+        return LabelChanges(label_ids=concerned, moved=moved, merged=becoming, is_too_much=True)
     # Before the carriage, which sets rows' labels: what they say now.
     before = ItemLabel.objects.all().carrying(Label.objects.filter(pk__in=concerned)).order_by()
     rows = before.values_list("pk", "item_id", Coalesce("final_label_id", "label_id"))
@@ -73,7 +76,8 @@ def of_merging(label_ids: Sequence[int], target_id: int) -> LabelChanges:
     touched = {row.pk for row in carriage.moved} | carriage.superseded
     kept = [row for row in carriage.moved if row.pk not in carriage.superseded]
     given = [_given(row, target.pk) for row in (*kept, *carriage.created) if row.is_assigned]
-    return LabelChanges(frozenset(had[pk] for pk in touched if pk in had), tuple(given), concerned, moved)
+    gone = frozenset(had[pk] for pk in touched if pk in had)
+    return LabelChanges(gone, tuple(given), concerned, moved, becoming)
 
 
 def of_deprecating(label_id: int) -> LabelChanges:

@@ -17,6 +17,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
+from django.utils.translation import gettext
 from numpy.typing import NDArray
 from scipy.special import betainc
 
@@ -60,8 +61,11 @@ def train(taxonomy_id: int) -> LabelHead | None:
         return None
     if newest and newest.model == found.reader and max(lesson.decided_at) <= newest.created_at:
         raise ConflictError(
-            f"Nobody decided about {taxonomy.name} since version {newest.version} was trained; "
-            "review some suggestions, then train again."
+            gettext(
+                "Nobody decided about %(taxonomy)s since version %(version)s was trained; "
+                "review some suggestions, then train again."
+            )
+            % {"taxonomy": taxonomy.name, "version": newest.version}
         )
     # Decisions that the live head was trained on say nothing about it; the zero-shot start was trained on none.
     live = LabelHead.objects.live(taxonomy.pk) if found.version else None
@@ -148,7 +152,8 @@ def _save(
         version = (heads.aggregate(last=Max("version"))["last"] or 0) + 1
         if version != (newest.version if newest else 0) + 1:
             raise ConflictError(
-                f"Version {version - 1} of {taxonomy.name} was trained meanwhile; train again if you reviewed more."
+                gettext("Version %(version)s of %(taxonomy)s was trained meanwhile; train again if you reviewed more.")
+                % {"version": version - 1, "taxonomy": taxonomy.name}
             )
         if is_better:
             heads.filter(status=LabelHead.Status.LIVE).update(status=LabelHead.Status.RETIRED)
@@ -222,13 +227,16 @@ def roll_back(head_id: int, *, staff: User) -> LabelHead:
     """Make that version live; a job says labels anew with it. Raises ConflictError where it does not fit the labels."""
     head = LabelHead.objects.select_related("taxonomy").filter(pk=head_id).first()
     if head is None:
-        raise NotFoundError("That version does not exist any more; reload the page.")
+        raise NotFoundError(gettext("That version does not exist any more; reload the page."))
     _, label_ids = label_head.from_bytes(bytes(head.weights))
     newest = LabelHead.objects.filter(taxonomy=head.taxonomy).first()
     if set(label_ids) != assignable_ids(head.taxonomy) or (newest and newest.model != head.model):
         raise ConflictError(
-            f"Version {head.version} was trained for other labels or another embedding model and cannot go live; "
-            "train a new one instead."
+            gettext(
+                "Version %(version)s was trained for other labels or another embedding model and cannot go live; "
+                "train a new one instead."
+            )
+            % {"version": head.version}
         )
     with transaction.atomic():
         Taxonomy.objects.select_for_update().get(pk=head.taxonomy_id)
@@ -250,7 +258,8 @@ def request_training(taxonomy_id: int, *, staff: User) -> Job:
     decided = ItemLabel.objects.decided_by_people().filter(taxonomy=taxonomy).count_texts()
     if decided < MIN_DECISIONS:
         raise InvalidInputError(
-            f"{taxonomy.name} has decisions about {decided} items; training takes {MIN_DECISIONS}. Review some first."
+            gettext("%(taxonomy)s has decisions about %(n)s items; training takes %(least)s. Review some first.")
+            % {"taxonomy": taxonomy.name, "n": decided, "least": MIN_DECISIONS}
         )
     return _begin(taxonomy, f"Train the label head of {taxonomy.name}", staff=staff, train=True)
 
@@ -348,7 +357,7 @@ def decisions_since_training(taxonomy_id: int) -> int:
 def _taxonomy(taxonomy_id: int) -> Taxonomy:
     taxonomy = Taxonomy.objects.filter(pk=taxonomy_id).first()
     if taxonomy is None:
-        raise NotFoundError("That taxonomy does not exist any more; reload the page.")
+        raise NotFoundError(gettext("That taxonomy does not exist any more; reload the page."))
     if not taxonomy.labels.exists():
-        raise InvalidInputError(f"{taxonomy.name} has no labels; add some first.")
+        raise InvalidInputError(gettext("%(taxonomy)s has no labels; add some first.") % {"taxonomy": taxonomy.name})
     return taxonomy

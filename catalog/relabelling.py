@@ -95,7 +95,9 @@ def follow(progress: jobs.Progress, *, seconds: float, pause: Callable[[float], 
 
 
 def _words(waiting: int) -> str:
-    return f"{waiting:,} {'item waits' if waiting == 1 else 'items wait'} for the models worker"
+    if waiting == 1:
+        return f"{waiting} item waits for the models worker"
+    return f"{waiting:,} items wait for the models worker"
 
 
 @transaction.atomic

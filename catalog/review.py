@@ -17,6 +17,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from catalog import auto_accept_bell
 from catalog.models import DecisionRecord, ItemLabel, Label, Taxonomy
@@ -84,7 +85,8 @@ def correct(
     label = Label.objects.filter(pk=label_id, taxonomy_id=row.taxonomy_id, is_deprecated=False).first()
     if label is None:
         raise InvalidInputError(
-            f"Label {label_id} is not a usable label of taxonomy {row.taxonomy.name!r}; choose one from its list."
+            gettext("Label %(key)s is not a usable label of taxonomy %(taxonomy)r; choose one from its list.")
+            % {"key": label_id, "taxonomy": row.taxonomy.name}
         )
     decision = Decision.ACCEPTED if label_id == row.label_id else Decision.CORRECTED
     if row.decision == decision and row.final_label_id == label_id and row.reviewer_id == reviewer.pk:
@@ -105,7 +107,10 @@ def undo(item_label_id: int, *, reviewer: User, batch: UUID | None = None) -> No
     rows, others = _locked([item_label_id])
     row = rows[0]
     if not row.decision:
-        raise ConflictError(f"Item label {row.pk} has no decision to undo; reload the page to see its present state.")
+        raise ConflictError(
+            gettext("Item label %(key)s has no decision to undo; reload the page to see its present state.")
+            % {"key": row.pk}
+        )
     acts = _Acts(reviewer, batch, others)
     acts.remember([row])
     acts.take_back(row)
@@ -131,7 +136,7 @@ def undo_batch(batch: UUID, *, reviewer: User, only: Sequence[int] | None = None
     acts = _Acts(reviewer, batch, others)
     undone = [by_id[pk] for pk in ids if history[pk] and history[pk][-1].batch == batch]
     if not undone and only is None:
-        raise ConflictError("Nothing of that is left to take back; it was undone or decided again since then.")
+        raise ConflictError(gettext("Nothing of that is left to take back; it was undone or decided again since then."))
     for row in undone:
         before = [record for record in history[row.pk] if record.batch != batch]
         acts.take_back(row)
@@ -152,7 +157,7 @@ def restore(record_id: int, *, reviewer: User, expected_decision: str | None = N
     with transaction.atomic():
         record = DecisionRecord.objects.select_related("item_label").filter(pk=record_id).first()
         if record is None:
-            raise NotFoundError(f"Decision {record_id} does not exist; reload the page.")
+            raise NotFoundError(gettext("Decision %(key)s does not exist; reload the page.") % {"key": record_id})
         row = ItemLabel.objects.select_for_update().get(pk=record.item_label_id)
         if expected_decision is not None and row.decision != expected_decision:
             raise ConflictError(_who_decided(row))
@@ -164,7 +169,9 @@ def restore(record_id: int, *, reviewer: User, expected_decision: str | None = N
         elif record.act == Act.UNDO:
             undo(row.pk, reviewer=reviewer)
         elif record.label_id is None:
-            raise ConflictError(f"Decision {record.pk} chose a label that no longer exists; choose another.")
+            raise ConflictError(
+                gettext("Decision %(key)s chose a label that no longer exists; choose another.") % {"key": record.pk}
+            )
         else:
             correct(row.pk, record.label_id, reviewer=reviewer, expected_decision=expected)
 
@@ -231,14 +238,15 @@ def _locked(item_label_ids: Iterable[int]) -> tuple[list[ItemLabel], list[ItemLa
     found = ItemLabel.objects.filter(pk__in=wanted).values_list("pk", "item_id", "taxonomy_id")
     keys = {pk: (item_id, taxonomy_id) for pk, item_id, taxonomy_id in found}
     if missing := [pk for pk in wanted if pk not in keys]:
-        raise NotFoundError(f"Item label {missing[0]} does not exist; reload the page.")
+        raise NotFoundError(gettext("Item label %(key)s does not exist; reload the page.") % {"key": missing[0]})
     locked = ItemLabel.objects.of_items({item_id for item_id, _ in keys.values()}).current().locked()
     places = set(keys.values())
     others = [row for row in locked if (row.item_id, row.taxonomy_id) in places]
     by_id = {row.pk: row for row in others}
     if gone := [pk for pk in wanted if pk not in by_id]:
         raise ConflictError(
-            f"Item label {gone[0]} was replaced by a newer suggestion; reload the page and decide again."
+            gettext("Item label %(key)s was replaced by a newer suggestion; reload the page and decide again.")
+            % {"key": gone[0]}
         )
     return [by_id[pk] for pk in wanted], others
 
@@ -254,10 +262,15 @@ def _undecided(rows: list[ItemLabel], decision: str, expected: str, reviewer: Us
 
 def _who_decided(row: ItemLabel) -> str:
     if not row.decision:
-        return f"The decision on item label {row.pk} was undone in between; reload the page and decide again."
-    who = row.reviewer.get_username() if row.reviewer else "somebody"
-    when = f"{row.decided_at:%Y-%m-%d %H:%M} UTC" if row.decided_at else "before"
-    return f"Item label {row.pk} was already {row.decision} by {who} ({when}); undo that decision first."
+        said = gettext("The decision on item label %(key)s was undone in between; reload the page and decide again.")
+        return said % {"key": row.pk}
+    said = gettext("Item label %(key)s was already %(decision)s by %(who)s (%(when)s); undo that decision first.")
+    return said % {
+        "key": row.pk,
+        "decision": str(row.get_decision_display()).lower(),
+        "who": row.reviewer.get_username() if row.reviewer else gettext("somebody"),
+        "when": f"{row.decided_at:%Y-%m-%d %H:%M} UTC" if row.decided_at else gettext("before"),
+    }
 
 
 def _same_choice(other: ItemLabel, row: ItemLabel) -> bool:
@@ -275,7 +288,9 @@ def _make_only_choice(row: ItemLabel, others: list[ItemLabel], label_id: int, ac
         if settled and other.is_automatic and (is_single or has_it):
             acts.decide(other, Decision.REJECTED, final_label_id=None)  # a person says another one is right
         elif settled and (is_single or has_it):
-            raise ConflictError(f"{_who_decided(other)} This item has that choice settled by it.")
+            raise ConflictError(
+                gettext("%(who)s This item has that choice settled by it.") % {"who": _who_decided(other)}
+            )
         elif not other.decision and (is_single or has_it):
             other.is_assigned = other.is_abstained = False
 

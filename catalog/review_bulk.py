@@ -82,7 +82,7 @@ def accept_matching(narrowing: ReviewFilter, *, as_of: datetime, include_unsure:
         "include_unsure": include_unsure,
         "batch": str(batch),
     }
-    title = gettext("Accept %(n)s suggested labels") % {"n": f"{n:,}"}
+    title = f"Accept {n:,} suggested labels"
     return Outcome(batch, job=_queue("accept_labels", title, parameters, reviewer))
 
 
@@ -92,7 +92,7 @@ def undo_at_once(batch: UUID, *, reviewer: User) -> Outcome:
     if n <= AT_ONCE:
         done = review.undo_batch(batch, reviewer=reviewer)
         return Outcome(batch, done, n - done)
-    title = gettext("Take back %(n)s decisions") % {"n": f"{n:,}"}
+    title = f"Take back {n:,} decisions"
     return Outcome(batch, job=_queue("undo_decisions", title, {"batch": str(batch)}, reviewer))
 
 
@@ -141,7 +141,7 @@ def run_accepting(progress: Progress) -> None:
         reviewer=reviewer,
     )
     ids = list(rows.order_by("pk").values_list("pk", flat=True))
-    progress.start(len(ids), message=gettext("Accepting labels"))
+    progress.start(len(ids), message="Accepting labels")
     batch = UUID(job.parameters["batch"])
     accepted = 0
     for chunk in _chunks(ids):
@@ -157,7 +157,7 @@ def run_undoing(progress: Progress) -> None:
     reviewer, batch = _who_started(job), UUID(job.parameters["batch"])
     records = DecisionRecord.objects.filter(batch=batch).exclude(act=DecisionRecord.Act.UNDO)
     ids = list(records.order_by("item_label_id").values_list("item_label_id", flat=True).distinct())
-    progress.start(len(ids), message=gettext("Taking decisions back"))
+    progress.start(len(ids), message="Taking decisions back")
     for chunk in _chunks(ids):
         done = review.undo_batch(batch, reviewer=reviewer, only=chunk)
         progress.advance(len(chunk), rejected=len(chunk) - done)
@@ -183,7 +183,10 @@ def _queue(kind: str, title: str, parameters: Mapping[str, object], reviewer: Us
 
 def _who_started(job: Job) -> User:
     if job.started_by is None:
-        raise ConflictError(f"Whoever started job {job.pk} is no longer here; start it anew from the review page.")
+        raise ConflictError(
+            gettext("Whoever started job %(job)s is no longer here; start it anew from the review page.")
+            % {"job": job.pk}
+        )
     return job.started_by
 
 

@@ -28,6 +28,7 @@ from catalog.review_views import filter_choices, page_context, review_page
 from recsite.operations.access import staff_of
 from recsite.operations.errors import InvalidInputError, RecsiteError
 from recsite.operations.model_admin import EstimatedPaginator
+from recsite.operations.stored_words import shown
 
 PER_PAGE = 60
 LAST_PAGE = 200
@@ -178,7 +179,7 @@ def _without_similar(narrowing: ReviewFilter) -> str:
 def _tell(request: HttpRequest, outcome: Outcome, *, is_undo: bool = False) -> None:
     history = reverse("admin:catalog_decisionrecord_changelist") + f"?batch={outcome.batch}"
     if outcome.job is not None:
-        follow = gettext("Queued: %(title)s.") % {"title": outcome.job.title}
+        follow = gettext("Queued: %(title)s.") % {"title": shown(outcome.job.title)}
         page = reverse("job", args=[outcome.job.pk])
         messages.success(
             request, format_html('{} <a class="rs-link" href="{}">{}</a>', follow, page, gettext("See its progress"))

@@ -25,6 +25,7 @@ from catalog.taxonomies import SEPARATOR
 from recsite.operations.access import staff_of
 from recsite.operations.errors import RecsiteError
 from recsite.operations.model_admin import ReadOnlyAdmin, chip, titled, when
+from recsite.operations.stored_words import shown
 
 ACT_CHIPS = {"accept": "good", "correct": "good", "reject": "rejected", "undo": "quiet"}
 
@@ -196,7 +197,7 @@ class DecisionRecordAdmin(ReadOnlyAdmin):
         if outcome.job is not None:
             address = reverse("job", args=[outcome.job.pk])
             words = format_html(
-                '{} <a class="rs-link" href="{}">{}</a>', outcome.job.title, address, gettext("See its progress")
+                '{} <a class="rs-link" href="{}">{}</a>', shown(outcome.job.title), address, gettext("See its progress")
             )
         else:
             words = format_html("{}", gettext("%(n)s taken back.") % {"n": f"{outcome.done:,}"})

@@ -16,6 +16,7 @@ from recsite.operations import tracked
 from recsite.operations.changes import restore_fields
 from recsite.operations.errors import ConflictError
 from recsite.operations.models import Change
+from recsite.operations.stored_words import shown
 
 LABEL_COLUMNS = frozenset({"name", "path", "parent_id", "description", "description_source", "icon", "is_deprecated"})
 SETTINGS = frozenset({"name", "description", "question", "choice", "is_active", "abstain_below"})
@@ -29,7 +30,7 @@ def restore_item(item: Item, change: Change, values: Mapping[str, Any], staff: U
     if wanted:
         report = items.upsert_items([{"external_id": item.external_id, **wanted}], partial=True)
         if report.rejected:
-            raise ConflictError(report.rejected[0].message)
+            raise ConflictError(shown(report.rejected[0].message))
     others = {name: value for name, value in values.items() if name not in wanted}
     if others:
         restore_fields(item, change, others, staff)

@@ -8,6 +8,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Q, Value
 from django.db.models.functions import Concat, Substr
+from django.utils.translation import gettext, ngettext
 from kombu.exceptions import OperationalError
 
 from catalog import labelling, tasks
@@ -34,21 +35,32 @@ def check_label(label: Label, *, taxonomy: Taxonomy, parent: Label | None, name:
     """Raises InvalidInputError where the label cannot stand below `parent` under this name."""
     cleaned = clean_name(name)
     if not cleaned:
-        raise InvalidInputError("A label needs a name; write one.")
+        raise InvalidInputError(gettext("A label needs a name; write one."))
     if len(cleaned) > NAME_LIMIT:
-        raise InvalidInputError(f"The name has {len(cleaned):,} characters; at most {NAME_LIMIT} fit. Shorten it.")
+        raise InvalidInputError(
+            gettext("The name has %(n)s characters; at most %(most)s fit. Shorten it.")
+            % {"n": f"{len(cleaned):,}", "most": NAME_LIMIT}
+        )
     if parent is not None and parent.taxonomy_id != taxonomy.pk:
-        raise InvalidInputError(f"{parent.path} is in another taxonomy; choose a parent in {taxonomy.name}.")
+        raise InvalidInputError(
+            gettext("%(parent)s is in another taxonomy; choose a parent in %(taxonomy)s.")
+            % {"parent": parent.path, "taxonomy": taxonomy.name}
+        )
     if ">" in cleaned:
-        raise InvalidInputError('A name cannot hold ">", which separates the names of a path.')
+        raise InvalidInputError(gettext('A name cannot hold ">", which separates the names of a path.'))
     if parent is not None and label.pk and f"{parent.path}{SEPARATOR}".startswith(f"{label.path}{SEPARATOR}"):
-        raise InvalidInputError(f"{parent.path} is the label itself or below it; choose another parent.")
+        raise InvalidInputError(
+            gettext("%(parent)s is the label itself or below it; choose another parent.") % {"parent": parent.path}
+        )
     path = path_below(parent, cleaned)
     longest = _longest_below(label) - len(label.path) + len(path) if label.pk else len(path)
     if longest > PATH_LIMIT:
-        raise InvalidInputError("The path would be longer than 1,000 characters; shorten a name.")
+        raise InvalidInputError(gettext("The path would be longer than 1,000 characters; shorten a name."))
     if Label.objects.filter(taxonomy=taxonomy, path=path).exclude(pk=label.pk).exists():
-        raise InvalidInputError(f"{taxonomy.name} has a label {path} already; choose another name.")
+        raise InvalidInputError(
+            gettext("%(taxonomy)s has a label %(path)s already; choose another name.")
+            % {"taxonomy": taxonomy.name, "path": path}
+        )
 
 
 def _longest_below(label: Label) -> int:
@@ -94,7 +106,10 @@ def labels_named(names: Sequence[str]) -> tuple[int, ...]:
         key: object = int(name) if _is_id(name) else (slug, _spaced(path))
         if key not in by_name:
             raise InvalidInputError(
-                f"There is no label {name!r}; name it by its id, or as taxonomy:path like groceries:Food > Bread."
+                gettext(
+                    "There is no label %(name)r; name it by its id, or as taxonomy:path like groceries:Food > Bread."
+                )
+                % {"name": name}
             )
         found.append(by_name[key])
     return tuple(dict.fromkeys(found))
@@ -112,8 +127,12 @@ def refuse_deletion(labels: list[int]) -> None:
     """Raises ConflictError where people decided about one of these labels: their decisions would go with it."""
     decided = ItemLabel.objects.filter(pk__in=_deciding(labels)).count()
     if decided:
-        word = "decision" if decided == 1 else "decisions"
-        raise ConflictError(f"{decided:,} {word} of staff would go with it; deprecate the label or merge it instead.")
+        said = ngettext(
+            "%(n)s decision of staff would go with it; deprecate the label or merge it instead.",
+            "%(n)s decisions of staff would go with it; deprecate the label or merge it instead.",
+            decided,
+        )
+        raise ConflictError(said % {"n": f"{decided:,}"})
 
 
 def _deciding(labels: list[int]) -> set[int]:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import ngettext
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
@@ -66,7 +67,12 @@ class TaxonomyAdmin(KeepsDecisions):
     @admin.action(description="Label every item anew", permissions=["change"])
     def label_anew(self, request: HttpRequest, queryset: QuerySet[Taxonomy]) -> None:
         items = taxonomies.ask_for_labels(list(queryset.values_list("pk", flat=True)))
-        self.message_user(request, f"{items:,} items wait to be labelled; decisions of staff stay.", messages.SUCCESS)
+        said = ngettext(
+            "%(n)s item waits to be labelled; decisions of staff stay.",
+            "%(n)s items wait to be labelled; decisions of staff stay.",
+            items,
+        )
+        self.message_user(request, said % {"n": f"{items:,}"}, messages.SUCCESS)
 
 
 class LabelForm(forms.ModelForm):

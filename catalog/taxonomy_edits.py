@@ -13,6 +13,7 @@ import structlog
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Max
+from django.utils.translation import gettext
 
 from catalog import relabelling
 from catalog.item_rows import clean_text
@@ -38,7 +39,9 @@ def locked_taxonomy(taxonomy_id: int) -> Taxonomy:
     """Locked until the transaction ends: edits of one taxonomy wait for each other. Raises NotFoundError."""
     taxonomy = Taxonomy.objects.filter(pk=taxonomy_id).locked().first()
     if taxonomy is None:
-        raise NotFoundError(f"There is no taxonomy with the key {taxonomy_id}; reload the page.")
+        raise NotFoundError(
+            gettext("There is no taxonomy with the key %(key)s; reload the page.") % {"key": taxonomy_id}
+        )
     return taxonomy
 
 
@@ -46,10 +49,13 @@ def label_of(label_id: int, *, expected_path: str | None = None) -> Label:
     """Raises NotFoundError, and ConflictError where it is not at the path that the editor saw."""
     label = Label.objects.select_related("taxonomy", "parent").filter(pk=label_id).first()
     if label is None:
-        raise NotFoundError(f"There is no label with the key {label_id}; it was deleted. Reload the page.")
+        raise NotFoundError(
+            gettext("There is no label with the key %(key)s; it was deleted. Reload the page.") % {"key": label_id}
+        )
     if expected_path is not None and label.path != expected_path:
         raise ConflictError(
-            f"“{expected_path}” is “{label.path}” by now: somebody changed it while you were looking. Reload the page."
+            gettext("“%(seen)s” is “%(label)s” by now: somebody changed it while you were looking. Reload the page.")
+            % {"seen": expected_path, "label": label.path}
         )
     return label
 
@@ -74,7 +80,9 @@ def done(plan: Plan, label: Label, *, staff: User, title: str, items: list[int] 
 def preview_add_label(taxonomy_id: int, name: str, *, parent_id: int | None = None) -> EditPreview:
     taxonomy = Taxonomy.objects.filter(pk=taxonomy_id).first()
     if taxonomy is None:
-        raise NotFoundError(f"There is no taxonomy with the key {taxonomy_id}; reload the page.")
+        raise NotFoundError(
+            gettext("There is no taxonomy with the key %(key)s; reload the page.") % {"key": taxonomy_id}
+        )
     parent = label_of(parent_id) if parent_id else None
     check_label(Label(taxonomy=taxonomy), taxonomy=taxonomy, parent=parent, name=name)
     return _plan_add(taxonomy, parent).preview()
@@ -95,7 +103,9 @@ def add_label(
     taxonomy = locked_taxonomy(taxonomy_id)
     parent = label_of(parent_id, expected_path=expected_path) if parent_id else None
     if parent is not None and parent.is_deprecated:
-        raise InvalidInputError(f"{parent.path} is deprecated; restore it before adding labels below it.")
+        raise InvalidInputError(
+            gettext("%(parent)s is deprecated; restore it before adding labels below it.") % {"parent": parent.path}
+        )
     label = Label(taxonomy=taxonomy, parent=parent, name=name, icon=check_icon(icon))
     set_description(label, description)
     check_label(label, taxonomy=taxonomy, parent=parent, name=name)
@@ -158,7 +168,9 @@ def move_label(label_id: int, parent_id: int | None, *, expected_path: str, staf
     parent = label_of(parent_id) if parent_id else None
     check_label(label, taxonomy=label.taxonomy, parent=parent, name=label.name)
     if parent is not None and parent.is_deprecated and not label.is_deprecated:
-        raise InvalidInputError(f"{parent.path} is deprecated; restore it, or choose another place.")
+        raise InvalidInputError(
+            gettext("%(parent)s is deprecated; restore it, or choose another place.") % {"parent": parent.path}
+        )
     if label.parent_id == (parent.pk if parent else None):
         return Edited(label.pk, None, 0)
     plan, before = _plan_move(label, parent), label.path
@@ -193,7 +205,10 @@ def describe_label(
     """What belongs to it, in a person's words from now on, and its icon."""
     label = locked_label(label_id, expected_path=expected_path)
     if label.description != clean_text(expected_description):
-        raise ConflictError(f"The description of {label.path} was changed while you were writing. Reload the page.")
+        raise ConflictError(
+            gettext("The description of %(label)s was changed while you were writing. Reload the page.")
+            % {"label": label.path}
+        )
     before = label.description
     set_description(label, description)
     label.icon = check_icon(icon)
@@ -212,7 +227,8 @@ def set_description(label: Label, description: str) -> None:
     about = clean_text(description)
     if len(about) > DESCRIPTION_LIMIT:
         raise InvalidInputError(
-            f"The description has {len(about):,} characters; at most {DESCRIPTION_LIMIT:,} fit. Shorten it."
+            gettext("The description has %(n)s characters; at most %(most)s fit. Shorten it.")
+            % {"n": f"{len(about):,}", "most": f"{DESCRIPTION_LIMIT:,}"}
         )
     if about != label.description:
         label.description = about
@@ -222,7 +238,9 @@ def set_description(label: Label, description: str) -> None:
 def check_icon(icon: str) -> str:
     name = clean_name(icon).removeprefix("ti-")
     if len(name) > ICON_LIMIT:
-        raise InvalidInputError(f"The icon has {len(name)} characters; write the name of a Tabler icon, such as bread.")
+        raise InvalidInputError(
+            gettext("The icon has %(n)s characters; write the name of a Tabler icon, such as bread.") % {"n": len(name)}
+        )
     return name
 
 
@@ -238,7 +256,7 @@ def deprecate_label(label_id: int, *, expected_path: str, staff: User) -> Edited
     """It and all below it are suggested no more. Decisions stay; undecided items are labelled anew without it."""
     label = locked_label(label_id, expected_path=expected_path)
     if label.is_deprecated:
-        raise ConflictError(f"{label.path} is deprecated already; reload the page.")
+        raise ConflictError(gettext("%(label)s is deprecated already; reload the page.") % {"label": label.path})
     plan = _plan_deprecate(label)
     Label.objects.filter(pk__in=plan.concerned).update(is_deprecated=True)
     return done(plan, label, staff=staff, title=f"Label anew: {label.path} is deprecated")
@@ -262,9 +280,14 @@ def name_label(label_id: int, names: Mapping[str, str], *, expected_path: str, s
     for written, name in names.items():
         code, cleaned = language_code(written), clean_name(name)
         if not code:
-            raise InvalidInputError(f"{written!r} is no language code; write one such as zh-hans or fr.")
+            raise InvalidInputError(
+                gettext("%(written)r is no language code; write one such as zh-hans or fr.") % {"written": written}
+            )
         if len(cleaned) > NAME_LIMIT:
-            raise InvalidInputError(f"The name in {code} has {len(cleaned):,} characters; at most {NAME_LIMIT} fit.")
+            raise InvalidInputError(
+                gettext("The name in %(code)s has %(n)s characters; at most %(most)s fit.")
+                % {"code": code, "n": f"{len(cleaned):,}", "most": NAME_LIMIT}
+            )
         wanted[code] = cleaned
     LabelName.objects.filter(label=label, language__in=[code for code, name in wanted.items() if not name]).delete()
     LabelName.objects.bulk_create(

@@ -16,6 +16,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.urls import reverse
 from django.utils.text import slugify
+from django.utils.translation import gettext
 
 from catalog.item_rows import UnreadableRow
 from catalog.taxonomy_files import Row, read_taxonomy
@@ -47,7 +48,9 @@ def request_import(path: Path, *, shown_name: str, wanted: ImportWanted, staff: 
     says_which = any("taxonomy" in row for row in rows if not isinstance(row, UnreadableRow))
     slug = wanted.taxonomy or slugify(wanted.name)[:50]
     if not says_which and not slug:
-        raise InvalidInputError(f"{shown_name} does not say which taxonomy it is; choose one, or name a new one.")
+        raise InvalidInputError(
+            gettext("%(file)s does not say which taxonomy it is; choose one, or name a new one.") % {"file": shown_name}
+        )
     options = {**asdict(wanted), "taxonomy": slug}
     options.pop("format")
     job = jobs.create(
@@ -80,7 +83,9 @@ def run(progress: jobs.Progress) -> None:
     )
     Job.objects.filter(pk=progress.job.pk).update(parameters=options)
     if not report.taxonomies:
-        raise InvalidInputError("No row is valid; nothing was imported. The rows are listed below with what is wrong.")
+        raise InvalidInputError(
+            gettext("No row is valid; nothing was imported. The rows are listed below with what is wrong.")
+        )
 
 
 def _packed(rows: Sequence[Row]) -> str:
@@ -90,6 +95,6 @@ def _packed(rows: Sequence[Row]) -> str:
 
 def _unpacked(packed: str) -> list[Row]:
     if not packed:
-        raise InvalidInputError("The rows of this import are no longer kept; upload the file again.")
+        raise InvalidInputError(gettext("The rows of this import are no longer kept; upload the file again."))
     plain = json.loads(zlib.decompress(base64.b64decode(packed)))
     return [UnreadableRow(row) if isinstance(row, str) else row for row in plain]

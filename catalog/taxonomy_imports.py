@@ -11,6 +11,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Max
 from django.utils.text import slugify
+from django.utils.translation import gettext
 
 from catalog.item_rows import Rejection
 from catalog.models import Label, LabelName, Taxonomy
@@ -60,15 +61,25 @@ def import_taxonomy(
     path, so one that was renamed or moved here is not created anew.
     """
     if len(question) > QUESTION_LIMIT:
-        raise InvalidInputError(f"The question has {len(question):,} characters; at most {QUESTION_LIMIT} fit.")
+        raise InvalidInputError(
+            gettext("The question has %(n)s characters; at most %(most)s fit.")
+            % {"n": f"{len(question):,}", "most": QUESTION_LIMIT}
+        )
     code = language_code(language)
     if language and not code:
-        raise InvalidInputError(f"{language!r} is no language code; write one such as zh-hans or fr.")
+        raise InvalidInputError(
+            gettext("%(language)r is no language code; write one such as zh-hans or fr.") % {"language": language}
+        )
     if taxonomy and taxonomy != slugify(taxonomy)[:50]:
-        raise InvalidInputError(f"{taxonomy!r} is no slug; write small Latin letters, digits and hyphens, at most 50.")
+        raise InvalidInputError(
+            gettext("%(taxonomy)r is no slug; write small Latin letters, digits and hyphens, at most 50.")
+            % {"taxonomy": taxonomy}
+        )
     valid, rejected = _parsed(rows, taxonomy=taxonomy)
     if taxonomy and len(given := {row.taxonomy_name for row in valid} - {taxonomy}) > 1:
-        raise InvalidInputError(f"The file names {len(given)} taxonomies; import it without naming one.")
+        raise InvalidInputError(
+            gettext("The file names %(n)s taxonomies; import it without naming one.") % {"n": len(given)}
+        )
     counts: Counter[str] = Counter()
     touched: list[int] = []
     slugs = list(dict.fromkeys(row.taxonomy for row in valid))
@@ -114,7 +125,8 @@ def _known(slug: str) -> Taxonomy:
     found = Taxonomy.objects.filter(slug=slug).first()
     if found is None:
         raise InvalidInputError(
-            f"There is no taxonomy {slug!r} to give names to; import its file in your own language first."
+            gettext("There is no taxonomy %(slug)r to give names to; import its file in your own language first.")
+            % {"slug": slug}
         )
     return found
 

@@ -8,6 +8,7 @@ import structlog
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Max
+from django.utils.translation import gettext
 
 from catalog import carried_labels
 from catalog.models import Label
@@ -47,7 +48,10 @@ def merge_labels(label_ids: Sequence[int], target_id: int, *, expected_paths: Ma
     sources = _sources(label_ids, target)
     for source in sources:
         if source.path != expected_paths.get(source.pk, source.path):
-            raise ConflictError(f"{expected_paths[source.pk]} is {source.path} by now. Reload the page.")
+            raise ConflictError(
+                gettext("%(seen)s is %(label)s by now. Reload the page.")
+                % {"seen": expected_paths[source.pk], "label": source.path}
+            )
     _check_merge(sources, target)
     plan = _plan_merge(sources, target)
     items = plan.item_ids()
@@ -69,31 +73,45 @@ def _sources(label_ids: Sequence[int], target: Label) -> list[Label]:
     wanted = [pk for pk in dict.fromkeys(label_ids) if pk != target.pk]
     found = list(Label.objects.select_related("taxonomy", "parent").filter(pk__in=wanted).order_by("position", "pk"))
     if not found or len(found) != len(wanted):
-        raise InvalidInputError(f"Choose the labels that become {target.path}; one of them is missing.")
+        raise InvalidInputError(
+            gettext("Choose the labels that become %(target)s; one of them is missing.") % {"target": target.path}
+        )
     return found
 
 
 def _check_merge(sources: Sequence[Label], target: Label) -> None:
     ids = [source.pk for source in sources]
     if target.is_deprecated:
-        raise InvalidInputError(f"{target.path} is deprecated; restore it, or merge into another label.")
+        raise InvalidInputError(
+            gettext("%(target)s is deprecated; restore it, or merge into another label.") % {"target": target.path}
+        )
     for source in sources:
         if source.taxonomy_id != target.taxonomy_id:
-            raise InvalidInputError(f"{source.path} is in another taxonomy than {target.path}; merge within one.")
+            raise InvalidInputError(
+                gettext("%(label)s is in another taxonomy than %(target)s; merge within one.")
+                % {"label": source.path, "target": target.path}
+            )
         if source.merged_into_id:
-            raise InvalidInputError(f"{source.path} is merged already; restore it first.")
+            raise InvalidInputError(gettext("%(label)s is merged already; restore it first.") % {"label": source.path})
         if target.path.startswith(f"{source.path}{SEPARATOR}"):
-            raise InvalidInputError(f"{target.path} lies below {source.path}; merge the other way round.")
+            raise InvalidInputError(
+                gettext("%(target)s lies below %(label)s; merge the other way round.")
+                % {"target": target.path, "label": source.path}
+            )
     moved = Label.objects.filter(parent__in=ids).exclude(pk__in=[*ids, target.pk])
     names = [*target.children.exclude(pk__in=ids).values_list("name", flat=True), *moved.values_list("name", flat=True)]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise InvalidInputError(f"There would be two labels {twice} below {target.path}; merge or rename those first.")
+        raise InvalidInputError(
+            gettext("There would be two labels %(twice)s below %(target)s; merge or rename those first.")
+            % {"twice": twice, "target": target.path}
+        )
     if any(is_leaf(source) for source in sources) and (
         not is_leaf(target, without=ids) or moved.filter(is_deprecated=False).exists()
     ):
         raise InvalidInputError(
-            f"{target.path} has labels below it, which items get instead of it; merge into one of those."
+            gettext("%(target)s has labels below it, which items get instead of it; merge into one of those.")
+            % {"target": target.path}
         )
 
 
@@ -128,7 +146,9 @@ def split_label(
     """
     label = locked_label(label_id, expected_path=expected_path)
     if label.is_deprecated:
-        raise InvalidInputError(f"{label.path} is deprecated; restore it before splitting it.")
+        raise InvalidInputError(
+            gettext("%(label)s is deprecated; restore it before splitting it.") % {"label": label.path}
+        )
     made = _checked_parts(label, list(parts), is_beside=is_beside)
     plan = _plan_split(label, len(made))
     last = label.taxonomy.labels.aggregate(last=Max("position"))["last"] or 0
@@ -143,11 +163,16 @@ def _checked_parts(label: Label, names: Sequence[str], *, is_beside: bool) -> li
     parent = label.parent if is_beside else label
     cleaned = [clean_name(name) for name in names]
     if not cleaned:
-        raise InvalidInputError(f"Name the labels that {label.path} is split into, one a line.")
+        raise InvalidInputError(
+            gettext("Name the labels that %(label)s is split into, one a line.") % {"label": label.path}
+        )
     if len(cleaned) > MOST_PARTS:
-        raise InvalidInputError(f"{len(cleaned)} new labels are too many at once; at most {MOST_PARTS}.")
+        raise InvalidInputError(
+            gettext("%(n)s new labels are too many at once; at most %(most)s.")
+            % {"n": len(cleaned), "most": MOST_PARTS}
+        )
     if len(set(cleaned)) < len(cleaned):
-        raise InvalidInputError("Two of the new labels have the same name; name each once.")
+        raise InvalidInputError(gettext("Two of the new labels have the same name; name each once."))
     parts = [Label(taxonomy=label.taxonomy, parent=parent, name=name) for name in cleaned]
     for part in parts:
         check_label(part, taxonomy=label.taxonomy, parent=parent, name=part.name)
@@ -173,7 +198,7 @@ def restore_label(label_id: int, *, expected_path: str, staff: User) -> Edited:
     """
     label = locked_label(label_id, expected_path=expected_path)
     if not label.is_deprecated:
-        raise ConflictError(f"{label.path} is in use already; reload the page.")
+        raise ConflictError(gettext("%(label)s is in use already; reload the page.") % {"label": label.path})
     plan, target = _plan_restore(label), label.merged_into
     items = plan.item_ids()
     edited = done(plan, label, staff=staff, title=f"Label anew: {label.path} is back", items=items)

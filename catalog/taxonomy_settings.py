@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils.text import slugify
+from django.utils.translation import gettext, gettext_lazy
 
 from catalog import relabelling
 from catalog.item_rows import clean_text
@@ -38,6 +39,16 @@ class Settings:
     def abstain_percent(self) -> str:
         """As a form writes it, the same in every language."""
         return f"{100 * self.abstain_below:.4f}".rstrip("0").rstrip(".")
+
+
+FIELDS = {
+    "name": gettext_lazy("Name"),
+    "description": gettext_lazy("What these labels are for"),
+    "question": gettext_lazy("Question that the language model is asked"),
+    "choice": gettext_lazy("How many labels an item gets"),
+    "is_active": gettext_lazy("In use"),
+    "abstain_below": gettext_lazy("Withheld below"),
+}
 
 
 @dataclass(frozen=True)
@@ -73,9 +84,12 @@ def create_taxonomy(wanted: Settings, *, staff: User, slug: str = "") -> Taxonom
     checked = check_settings(wanted)
     address = slugify(slug or checked.name)[:50]
     if not address:
-        raise InvalidInputError("The address needs Latin letters or digits; write one, such as product-types.")
+        raise InvalidInputError(gettext("The address needs Latin letters or digits; write one, such as product-types."))
     if Taxonomy.objects.filter(slug=address).exists():
-        raise ConflictError(f"There is a taxonomy at {address} already; choose another name or address.")
+        raise ConflictError(
+            gettext("There is a taxonomy at %(address)s already; choose another name or address.")
+            % {"address": address}
+        )
     last = Taxonomy.objects.aggregate(last=Max("position"))["last"]
     taxonomy = Taxonomy.objects.create(slug=address, position=0 if last is None else last + 1, **asdict(checked))
     log.info("taxonomy_created", taxonomy=taxonomy.pk, staff=staff.pk)
@@ -86,13 +100,15 @@ def check_settings(wanted: Settings) -> Settings:
     """Cleaned. Raises InvalidInputError."""
     name, question = clean_name(wanted.name), clean_name(wanted.question)
     if not name or len(name) > 100:
-        raise InvalidInputError("A taxonomy needs a name of at most 100 characters.")
+        raise InvalidInputError(gettext("A taxonomy needs a name of at most 100 characters."))
     if len(question) > 200:
-        raise InvalidInputError(f"The question has {len(question):,} characters; at most 200 fit.")
+        raise InvalidInputError(
+            gettext("The question has %(n)s characters; at most 200 fit.") % {"n": f"{len(question):,}"}
+        )
     if wanted.choice not in Taxonomy.Choice.values:
-        raise InvalidInputError("Choose whether an item gets one label or any number of them.")
+        raise InvalidInputError(gettext("Choose whether an item gets one label or any number of them."))
     if not 0.0 <= wanted.abstain_below <= 1.0:
-        raise InvalidInputError("The share below which no label is given lies between 0 and 100%.")
+        raise InvalidInputError(gettext("The share below which no label is given lies between 0 and 100%."))
     return replace(wanted, name=name, question=question or DEFAULT_QUESTION, description=clean_text(wanted.description))
 
 
@@ -117,8 +133,13 @@ def change_taxonomy(taxonomy_id: int, wanted: Settings, *, expected: Settings, s
     taxonomy = locked_taxonomy(taxonomy_id)
     before = settings_of(taxonomy)
     if before != expected:
-        fields = ", ".join(name for name, value in asdict(before).items() if value != asdict(expected)[name])
-        raise ConflictError(f"{taxonomy.name} was changed while you were looking ({fields}). Reload the page.")
+        fields = ", ".join(
+            str(FIELDS[name]) for name, value in asdict(before).items() if value != asdict(expected)[name]
+        )
+        raise ConflictError(
+            gettext("%(taxonomy)s was changed while you were looking (%(fields)s). Reload the page.")
+            % {"taxonomy": taxonomy.name, "fields": fields}
+        )
     if checked == before:
         return Changed(taxonomy.pk, None, 0)
     for name, value in asdict(checked).items():

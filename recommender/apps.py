@@ -11,9 +11,11 @@ class RecommenderConfig(AppConfig):
 
     def ready(self) -> None:
         from recommender import staff_changes
-        from recsite.operations import roles, site_settings
+        from recommender.stored_words import SENTENCES
+        from recsite.operations import roles, site_settings, stored_words
 
         staff_changes.register()
+        stored_words.register(SENTENCES)
         models = [model._meta.model_name for model in self.get_models()]
         roles.grant(roles.VIEWER, [f"recommender.view_{model}" for model in models])
         for model in ("strategy", "rule", "goldenexpectation", "experiment", "evaluation"):

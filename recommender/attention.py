@@ -20,6 +20,7 @@ from recommender import findings
 from recommender.models import EndUser, Experiment, GoldenExpectation, Rule
 from recommender.stored_checks import in_words
 from recsite.operations.models import Job
+from recsite.operations.stored_words import shown
 
 CALIBRATION_KEPT_S = 60.0
 WAITING_KEPT_S = 15.0
@@ -86,7 +87,7 @@ def _broken_expectations() -> list[Attention]:
         return []
     title = ngettext("%(n)s golden expectation is broken", "%(n)s golden expectations are broken", n) % {"n": f"{n:,}"}
     first = broken[0]
-    detail = first.finding or gettext("The list of %(user)s.") % {"user": first.user_external_id}
+    detail = shown(first.finding) or gettext("The list of %(user)s.") % {"user": first.user_external_id}
     address = _address_of("golden-users", fallback=reverse("user", args=[first.user_external_id]))
     return [Attention("star", "danger", title, detail, address, gettext("See which"))]
 
@@ -189,7 +190,7 @@ def _stopped_auto_accept() -> list[Attention]:
             "shield-check",
             "warning",
             gettext("Auto-accept of %(taxonomy)s has stopped") % {"taxonomy": one.taxonomy.name},
-            one.reason,
+            shown(one.reason),
             reverse("taxonomy-confidence", args=[one.taxonomy.slug]),
             gettext("See why"),
         )

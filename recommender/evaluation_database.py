@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 from django.conf import settings
+from django.utils.translation import gettext
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -57,7 +58,8 @@ def evaluate_database(
     data = dataset(split_at, max_users=max_users)
     if not data.test.cases:
         raise InvalidInputError(
-            f"No user with events before {split_at:%Y-%m-%d} took anything after it; choose an earlier date."
+            gettext("No user with events before %(day)s took anything after it; choose an earlier date.")
+            % {"day": f"{split_at:%Y-%m-%d}"}
         )
     result = evaluation.evaluate(
         data,

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 import structlog
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from recommender.models import Event, Finding, HourlyFigure, Slate
 from recommender.models.figure import COUNTS, OF_LISTS, STEP_RATIO
@@ -91,7 +92,7 @@ def recount(found: Due, *, on_progress: OnProgress | None = None, now: datetime 
     until = _hour(now)
     with transaction.atomic():
         if not HourlyFigure.objects.all().lock_recount():
-            raise ConflictError("The figures are being counted already; wait for that, then try again.")
+            raise ConflictError(gettext("The figures are being counted already; wait for that, then try again."))
         known, newest_id = mark(), Event.objects.all().newest_id()
         of_lists = _lists_countable_from()
         written = 0

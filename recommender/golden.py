@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import structlog
 from django.contrib.auth.models import User
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext, ngettext
 
 from catalog.models import Label
@@ -122,7 +122,7 @@ def refuse_broken(
 def check_and_note(
     expectations: Sequence[GoldenExpectation], *, on_checked: Callable[[Finding], None] | None = None
 ) -> list[Finding]:
-    """Check what serves now and keep what was found on each."""
+    """Check what serves now and keep what was found on each, in English: pages show it in their reader's language."""
 
     def note(finding: Finding) -> None:
         GoldenExpectation.objects.filter(pk=finding.expectation.pk).update(
@@ -131,7 +131,8 @@ def check_and_note(
         if on_checked:
             on_checked(finding)
 
-    found = check(expectations, on_checked=note)
+    with translation.override("en"):
+        found = check(expectations, on_checked=note)
     broken = sum(not each.is_met for each in found)
     log.info("golden_users_checked", expectations=len(found), broken=broken)
     return found

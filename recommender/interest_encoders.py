@@ -16,6 +16,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
+from django.utils.translation import gettext
 from numpy.typing import NDArray
 
 from catalog import label_metrics
@@ -51,8 +52,17 @@ def train(*, seed: int = 0, progress: jobs.Progress | None = None) -> InterestEn
     lesson = encoder_examples.lesson(seed=seed, on_progress=progress.report if progress else None)
     if len(lesson.train) < MIN_EXAMPLES or len(lesson.held_out) < MIN_HELD_OUT:
         raise InvalidInputError(
-            f"There are {len(lesson.train)} moments to train on and {len(lesson.held_out)} to compare on; training "
-            f"takes {MIN_EXAMPLES} and {MIN_HELD_OUT}. Train again when users have taken more that was new to them."
+            gettext(
+                "There are %(train)s moments to train on and %(held_out)s to compare on; training "
+                "takes %(least_train)s and %(least_held_out)s. Train again when users have taken more that was new "
+                "to them."
+            )
+            % {
+                "train": len(lesson.train),
+                "held_out": len(lesson.held_out),
+                "least_train": MIN_EXAMPLES,
+                "least_held_out": MIN_HELD_OUT,
+            }
         )
 
     def tell(done: int, most: int) -> None:
@@ -121,7 +131,8 @@ def _save(
         version = (InterestEncoder.objects.aggregate(last=Max("version"))["last"] or 0) + 1
         if version != (newest.version if newest else 0) + 1:
             raise ConflictError(
-                f"Version {version - 1} was trained meanwhile; train again once there is more to learn."
+                gettext("Version %(version)s was trained meanwhile; train again once there is more to learn.")
+                % {"version": version - 1}
             )
         if is_better:
             InterestEncoder.objects.filter(status=Status.LIVE).update(status=Status.RETIRED)
@@ -163,12 +174,18 @@ def roll_back(encoder_id: int, *, staff: User) -> InterestEncoder:
     """Make that version live; a job rebuilds all interests. Raises ConflictError where it may not go live."""
     encoder = _found(encoder_id)
     if encoder.status == Status.REFUSED:
-        raise ConflictError(f"Version {encoder.version} was not better than what was live and cannot go live.")
+        raise ConflictError(
+            gettext("Version %(version)s was not better than what was live and cannot go live.")
+            % {"version": encoder.version}
+        )
     model = ItemEmbedding.objects.model_in_use()
     if encoder.model != model:
         raise ConflictError(
-            f"Version {encoder.version} reads vectors of {encoder.model}, but items have vectors of {model}; "
-            "train a new one instead."
+            gettext(
+                "Version %(version)s reads vectors of %(model)s, but items have vectors of %(used)s; "
+                "train a new one instead."
+            )
+            % {"version": encoder.version, "model": encoder.model, "used": model}
         )
     with transaction.atomic():
         InterestEncoder.objects.lock_versions()
@@ -189,7 +206,9 @@ def retire(encoder_id: int, *, staff: User) -> InterestEncoder:
         reason = f"Retired: {staff.get_username()} went back to interests without an encoder."[:300]
         live = InterestEncoder.objects.filter(pk=encoder.pk, status=Status.LIVE)
         if not live.update(status=Status.RETIRED, reason=reason):
-            raise ConflictError(f"Version {encoder.version} is not live any more; reload the page.")
+            raise ConflictError(
+                gettext("Version %(version)s is not live any more; reload the page.") % {"version": encoder.version}
+            )
         _rebuild_all("Rebuild interests without an encoder", staff=staff)
     log.info("interest_encoder_retired", version=encoder.version, staff=staff.pk)
     return InterestEncoder.objects.defer("weights").get(pk=encoder.pk)
@@ -198,7 +217,7 @@ def retire(encoder_id: int, *, staff: User) -> InterestEncoder:
 def _found(encoder_id: int) -> InterestEncoder:
     encoder = InterestEncoder.objects.defer("weights").filter(pk=encoder_id).first()
     if encoder is None:
-        raise NotFoundError("That version does not exist any more; reload the page.")
+        raise NotFoundError(gettext("That version does not exist any more; reload the page."))
     return encoder
 
 
@@ -215,9 +234,9 @@ def _rebuild_all(title: str, *, staff: User | None) -> None:
 def request_training(*, staff: User | None = None) -> Job:
     """A job that trains a version. Raises ConflictError where one is under way."""
     if Job.objects.active().filter(kind=KIND).exists():
-        raise ConflictError("The interest encoder is being trained already; wait until that job has ended.")
+        raise ConflictError(gettext("The interest encoder is being trained already; wait until that job has ended."))
     if not Event.objects.exists():
-        raise InvalidInputError("There are no events to learn from yet; import or record some first.")
+        raise InvalidInputError(gettext("There are no events to learn from yet; import or record some first."))
     job = jobs.create(KIND, "Train the interest encoder", started_by=staff)
     transaction.on_commit(lambda: jobs.ring(job))
     return job

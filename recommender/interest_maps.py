@@ -9,6 +9,7 @@ import numpy as np
 import structlog
 from django.contrib.auth.models import User
 from django.utils import timezone
+from django.utils.translation import gettext
 from numpy.typing import NDArray
 
 from catalog.models import Item, ItemEmbedding
@@ -114,7 +115,9 @@ def request(*, started_by: User | None = None) -> Job:
     """Queue the job; the one that is at it already where there is one. Raises ConflictError where no item has a
     vector: there is nothing to map."""
     if not ItemEmbedding.objects.exists():
-        raise ConflictError("No item has a vector yet, so there is nothing to map; import items, then try again.")
+        raise ConflictError(
+            gettext("No item has a vector yet, so there is nothing to map; import items, then try again.")
+        )
     if (job := active_job()) is not None:
         return job
     job = jobs.create(KIND, "Build the interest map", started_by=started_by)

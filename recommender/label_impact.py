@@ -90,7 +90,7 @@ def label_impact(
     users, drawn = InterestLabel.objects.all().users_resting_on(changes.label_ids, changes.item_ids, n=SAMPLE_USERS)
     named, of = _rules_naming(changes), EndUser.objects.count()
     among = users
-    if changes.is_nothing or changes.is_too_much or (changes.is_only_moves and not named):
+    if changes.is_nothing or changes.is_too_much or (changes.is_only_branches and not named):
         drawn, among = [], 0
     elif named:
         drawn, among = _anybody(), of

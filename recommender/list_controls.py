@@ -158,7 +158,7 @@ class _Reader:
     def labels(self) -> tuple[Label, ...]:
         asked = list(dict.fromkeys(value for value in self.values.getlist("label") if value))[:MOST_LABELS]
         keys = [int(key) for key in asked if key.isascii() and key.isdecimal() and len(key) < 19]
-        found = Label.objects.select_related("taxonomy").with_every_name().in_order(keys) if keys else []
+        found = Label.objects.select_related("taxonomy", "merged_into").with_every_name().in_order(keys) if keys else []
         if len(found) < len(asked):
             self.errors["label"] = gettext("A label of this address does not exist (any more) and was left out.")
         return tuple(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 from catalog.label_changes import GivenLabel, LabelChanges
@@ -13,6 +14,27 @@ from recommender.models import EndUser, Event, InterestLabel
 from recommender.remembering_shelf import Known, RememberingShelf
 from recommender.rules import RulesInForce
 from recommender.shelves import PooledLabel
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """Taxonomies as they would be. became: each label -> what it was merged into, or None; below: parent -> labels."""
+
+    became: Mapping[int, int | None]
+    below: Mapping[int, Sequence[int]]
+
+    def branch(self, root: int) -> frozenset[int]:
+        found: set[int] = set()
+        label: int | None = root
+        while label is not None and label not in found:
+            found.add(label)
+            label = self.became.get(label)
+        waiting = list(found)
+        while waiting:
+            new = [child for child in self.below.get(waiting.pop(), ()) if child not in found]
+            found.update(new)
+            waiting += new
+        return frozenset(found)
 
 
 class PlannedShelf(RememberingShelf):
@@ -83,19 +105,13 @@ class PlannedShelf(RememberingShelf):
         self._carriers |= {label: [item for _, _, item in sorted(own)] for label, own in by_label.items()}
 
     def branches(self, roots: Sequence[int]) -> Mapping[int, frozenset[int]]:
-        """As `Label.objects.branches`, after the moves."""
-        stored = Label.objects.all().branches(roots) if roots else {}
-        if not self.changes.moved:
-            return stored
-        parents = {**self._parents, **self.changes.moved}
-        found: dict[int, set[int]] = {root: {root} for root in roots if root in parents}
-        for label in parents:
-            above: int | None = label
-            while above is not None:
-                if above in found:
-                    found[above].add(label)
-                above = parents.get(above)
-        return {**stored, **{root: frozenset(below) for root, below in found.items()}}
+        """As `Label.objects.branches`, after the moves and merges."""
+        if not (self.changes.moved or self.changes.merged):
+            return Label.objects.all().branches(roots) if roots else {}
+        planned = [root for root in roots if root in self._tree.became]
+        others = [root for root in roots if root not in self._tree.became]
+        stored = Label.objects.all().branches(others) if others else {}
+        return {**stored, **{root: self._tree.branch(root) for root in planned}}
 
     def brought(self, rules: RulesInForce, *, most: int) -> list[int]:
         """Items that rules about labels would bring along once they have them: which of them is decided later."""
@@ -106,9 +122,17 @@ class PlannedShelf(RememberingShelf):
         return InterestLabel.objects.all().by_popularity(wanted)[:most] if wanted else []
 
     @cached_property
-    def _parents(self) -> dict[int, int | None]:
-        taxonomies = Label.objects.filter(pk__in=self.changes.moved).values("taxonomy_id")
-        return dict(Label.objects.filter(taxonomy_id__in=taxonomies).values_list("pk", "parent_id"))
+    def _tree(self) -> _Tree:
+        concerned = Label.objects.filter(pk__in=[*self.changes.moved, *self.changes.merged]).values("taxonomy_id")
+        became: dict[int, int | None] = {}
+        below: dict[int, list[int]] = defaultdict(list)
+        rows = Label.objects.filter(taxonomy_id__in=concerned).values_list("pk", "parent_id", "merged_into_id")
+        for label, parent, merged_into in rows:
+            became[label] = self.changes.merged.get(label, merged_into)
+            above = self.changes.moved.get(label, parent)
+            if above is not None:
+                below[above].append(label)
+        return _Tree(became, below)
 
     @cached_property
     def _active(self) -> set[int]:

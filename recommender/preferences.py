@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 from django.db import connection, transaction
+from django.utils.translation import gettext
 from kombu.exceptions import OperationalError
 
 from catalog import model_usage
@@ -57,7 +58,9 @@ def preferences_of(titles: Sequence[str], model: ChatModel, *, longest_s: float 
     )
     text = reranking_prompts.read_summary(reply)
     if not text:
-        raise InvalidInputError("The language model said nothing of these preferences; ask again after more events.")
+        raise InvalidInputError(
+            gettext("The language model said nothing of these preferences; ask again after more events.")
+        )
     options = sorted({reranking_prompts.title_line(title) for title in shown})
     if len(options) < 2:
         return Preferences(text, (len(titles) - 1,))
@@ -100,13 +103,13 @@ def summarise(user_id: int, *, model: ChatModel | None = None) -> PreferenceSumm
     before stays. No transaction and no connection is held while the model thinks."""
     model = model or get_chat_model()
     if model is None:
-        raise UnavailableError(OFF)
+        raise UnavailableError(gettext(OFF))
     user = EndUser.objects.filter(pk=user_id).first()
     if user is None:
         return None
     history = history_of(user.pk)
     if not history:
-        raise InvalidInputError("No event of this user speaks for an item yet; there is nothing to sum up.")
+        raise InvalidInputError(gettext("No event of this user speaks for an item yet; there is nothing to sum up."))
     if not connection.in_atomic_block:
         connection.close()
     try:
@@ -148,7 +151,7 @@ def request(user: EndUser) -> Job:
     """Queue the job that asks; the one that is at it already where there is one. Raises ConflictError where the
     language model is off. Its title names nobody: jobs outlive users who are erased."""
     if get_chat_model() is None:
-        raise ConflictError(OFF)
+        raise ConflictError(gettext(OFF))
     with transaction.atomic():
         EndUser.objects.select_for_update().filter(pk=user.pk).first()
         if (job := active_job(user.pk)) is not None:

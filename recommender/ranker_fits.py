@@ -99,10 +99,10 @@ def _keep(
     compared: metrics.Compared,
 ) -> RankerFit:
     is_better = compared.difference > 0
+    outcome = "in use" if is_better else "not better, not used"
     reason = (
         f"NDCG@10 {np.mean(after.gains):.4f} instead of {np.mean(before.gains):.4f} for users it was not tuned on"
-        f" (difference {compared.difference:+.4f}, 95% {compared.ci95[0]:+.4f} to {compared.ci95[1]:+.4f}):"
-        f" {'in use' if is_better else 'not better, not used'}."
+        f" (difference {compared.difference:+.4f}, 95% {compared.ci95[0]:+.4f} to {compared.ci95[1]:+.4f}): {outcome}."
     )
     figures: dict[str, Any] = {
         "users": len(set(after.users.tolist())),

@@ -56,7 +56,7 @@ def conflicts(draft: Rule, *, now: datetime | None = None) -> list[Conflict]:
         return []
     meeting = [each for each in both.rules if each.rule is not draft and _may_share_users(own.audience, each.audience)]
     within = both.branches()
-    found = [*_of_items(own, within), *_of_users(own.audience, within), *_of_time(draft, now)]
+    found = [*_of_items(own, within), *_of_labels(own), *_of_users(own.audience, within), *_of_time(draft, now)]
     shared = _shared(own, meeting[:OTHERS_LOOKED_AT], within)
     found += [one for each in shared if (one := _between(own.rule, each)) is not None]
     found += _same_position(own, meeting)
@@ -226,12 +226,23 @@ def _of_items(own: RuleInForce, within: Mapping[int, frozenset[int]]) -> list[Co
             )
             shown = tuple((external_id, title) for _, external_id, title in rows[:SHARED_SHOWN])
             found.append(Conflict("warning", said % {"n": len(rows)}, None, shown))
-    labels = {*own.scope.labels, *own.audience.interests}
-    gone = Label.objects.filter(pk__in=labels, is_deprecated=True).select_related("merged_into") if labels else []
-    for label in gone:
-        into = label.merged_into.path if label.merged_into else gettext("nothing")
-        said = gettext("The label “%(label)s” is not in use any more (merged into: %(into)s).")
-        found.append(Conflict("warning", said % {"label": label.path, "into": into}))
+    return found
+
+
+def _of_labels(own: RuleInForce) -> list[Conflict]:
+    """Labels that became another, which the rule follows, and those that items get no more."""
+    labels = sorted({*own.scope.labels, *own.audience.interests})
+    into = Label.objects.all().merged_into(labels) if labels else {}
+    known = Label.objects.in_bulk([*labels, *into.values()]) if labels else {}
+    found = []
+    for pk in (each for each in labels if each in known):
+        label = known[into.get(pk, pk)]
+        if pk in into:
+            said = gettext("The label “%(label)s” was merged into “%(into)s”: the rule is about “%(into)s” now.")
+            found.append(Conflict("info", said % {"label": known[pk].path, "into": label.path}))
+        if label.is_deprecated:
+            said = gettext("The label “%(label)s” is deprecated: only items that people gave it still have it.")
+            found.append(Conflict("warning", said % {"label": label.path}))
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -207,13 +207,27 @@ def _picked(lists: Mapping[str, list[str]]) -> dict[str, tuple[Choice, ...]]:
         if lists["items"]
         else {}
     )
-    paths = dict(Label.objects.filter(pk__in=labels).values_list("pk", "path")) if labels else {}
+    paths = _paths(labels)
     found = {name: tuple(Choice(each, each) for each in lists[name]) for name in ("brands", "users", "histories")}
     found["items"] = tuple(Choice(each, titles.get(each, each), each in titles) for each in lists["items"])
     for name in ("labels", "interests"):
         keys = [int(each) for each in lists[name] if _is_key(each)]
         found[name] = tuple(Choice(str(key), paths.get(key, str(key)), key in paths) for key in keys)
     return found
+
+
+def _paths(label_ids: Collection[int]) -> dict[int, str]:
+    """Of a merged label with what it is now."""
+    if not label_ids:
+        return {}
+    into = Label.objects.all().merged_into(list(label_ids))
+    paths = dict(Label.objects.filter(pk__in=[*label_ids, *into.values()]).values_list("pk", "path"))
+    said = gettext("%(label)s (merged into %(target)s)")
+    return {
+        pk: said % {"label": paths[pk], "target": paths[into[pk]]} if pk in into else paths[pk]
+        for pk in label_ids
+        if pk in paths
+    }
 
 
 def _attributes(text: str, errors: dict[str, str]) -> dict[str, str]:

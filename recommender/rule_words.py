@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -75,14 +75,25 @@ class Names:
 
 
 def names_of(scopes: Sequence[Scope], audiences: Sequence[Audience] = ()) -> Names:
-    """Two queries for all of them, none where nothing is named."""
+    """A few queries for all of them, none where nothing is named. A merged label is named with what it is now."""
     items = {each for scope in scopes for each in scope.items}
     labels = {each for scope in scopes for each in scope.labels} | {i for one in audiences for i in one.interests}
     titles = dict(Item.objects.filter(external_id__in=items).values_list("external_id", "title")) if items else {}
-    named = (
-        {each.pk: each.shown_name() for each in Label.objects.filter(pk__in=labels).with_every_name()} if labels else {}
-    )
-    return Names(titles, named)
+    return Names(titles, names_of_labels(labels))
+
+
+def names_of_labels(label_ids: Collection[int]) -> dict[int, str]:
+    found = list(Label.objects.filter(pk__in=label_ids).with_every_name()) if label_ids else []
+    merged = [each.pk for each in found if each.merged_into_id]
+    into = Label.objects.all().merged_into(merged) if merged else {}
+    targets = {each.pk: each for each in Label.objects.filter(pk__in=into.values()).with_every_name()} if into else {}
+    return {
+        each.pk: gettext("%(label)s (merged into %(target)s)")
+        % {"label": each.shown_name(), "target": targets[into[each.pk]].shown_name()}
+        if each.pk in into
+        else each.shown_name()
+        for each in found
+    }
 
 
 def names_of_rules(rules: Sequence[Rule]) -> Names:

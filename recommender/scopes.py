@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal, InvalidOperation
 
+from django.utils.translation import gettext
+
 from recsite.operations.errors import InvalidInputError
 
 MOST_VALUES = 200
@@ -101,7 +103,12 @@ def scope_from(values: Mapping[str, object]) -> Scope:
     for name in ("price", "stock"):
         low, high = getattr(scope, f"{name}_from"), getattr(scope, f"{name}_to")
         if low is not None and high is not None and low > high:
-            raise InvalidInputError(f"The scope's {name} runs from {low} to {high}; swap the two.")
+            said = (
+                gettext("The scope's price runs from %(low)s to %(high)s; swap the two.")
+                if name == "price"
+                else gettext("The scope's stock runs from %(low)s to %(high)s; swap the two.")
+            )
+            raise InvalidInputError(said % {"low": low, "high": high})
     return scope
 
 
@@ -110,13 +117,18 @@ def audience_from(values: Mapping[str, object]) -> Audience:
     given = _checked("audience", values, Audience)
     histories = _texts("audience.histories", given.get("histories"))
     if unknown := [each for each in histories if each not in HISTORIES]:
-        raise InvalidInputError(f"There is no history {unknown[0]!r}; use {', '.join(HISTORIES)}.")
+        raise InvalidInputError(
+            gettext("There is no history %(name)r; use %(known)s.")
+            % {"name": unknown[0], "known": ", ".join(HISTORIES)}
+        )
     attributes = given.get("attributes") or {}
     if not isinstance(attributes, Mapping) or not all(isinstance(value, str) for value in attributes.values()):
-        raise InvalidInputError('The audience\'s attributes must be texts, like {"country": "DE"}.')
+        raise InvalidInputError(gettext('The audience\'s attributes must be texts, like {"country": "DE"}.'))
     arm = given.get("arm") or ""
     if not isinstance(arm, str) or (arm and not all(arm.rpartition("/")[::2])):
-        raise InvalidInputError(f"The audience's arm is {arm!r}; write the experiment and its arm, like 'prices/b'.")
+        raise InvalidInputError(
+            gettext("The audience's arm is %(arm)r; write the experiment and its arm, like 'prices/b'.") % {"arm": arm}
+        )
     return Audience(
         users=_texts("audience.users", given.get("users")),
         histories=histories,
@@ -129,9 +141,14 @@ def audience_from(values: Mapping[str, object]) -> Audience:
 def _checked(what: str, values: object, kind: type) -> Mapping[str, object]:
     known = [each.name for each in fields(kind)]
     if not isinstance(values, Mapping):
-        raise InvalidInputError(f"A {what} must be an object with any of {', '.join(known)}.")
+        raise InvalidInputError(
+            gettext("A %(what)s must be an object with any of %(known)s.") % {"what": what, "known": ", ".join(known)}
+        )
     if unknown := sorted(set(values) - set(known)):
-        raise InvalidInputError(f"A {what} has no field {unknown[0]!r}; it has {', '.join(known)}.")
+        raise InvalidInputError(
+            gettext("A %(what)s has no field %(name)r; it has %(known)s.")
+            % {"what": what, "name": unknown[0], "known": ", ".join(known)}
+        )
     return values
 
 
@@ -139,10 +156,13 @@ def _many(name: str, value: object) -> list[object]:
     if value is None:
         return []
     if isinstance(value, str) or not isinstance(value, Iterable):
-        raise InvalidInputError(f"{name} must be a list.")
+        raise InvalidInputError(gettext("%(name)s must be a list.") % {"name": name})
     found = list(dict.fromkeys(value))
     if len(found) > MOST_VALUES:
-        raise InvalidInputError(f"{name} names {len(found)} values; {MOST_VALUES} at most. Use a label or a brand.")
+        raise InvalidInputError(
+            gettext("%(name)s names %(n)s values; %(most)s at most. Use a label or a brand.")
+            % {"name": name, "n": len(found), "most": MOST_VALUES}
+        )
     return found
 
 
@@ -150,7 +170,10 @@ def _texts(name: str, value: object) -> tuple[str, ...]:
     found = _many(name, value)
     for each in found:
         if not isinstance(each, str) or not each.strip() or len(each) > 200 or "\x00" in each:
-            raise InvalidInputError(f"{name} holds {each!r}; it takes texts of 1 to 200 characters.")
+            raise InvalidInputError(
+                gettext("%(name)s holds %(each)r; it takes texts of 1 to 200 characters.")
+                % {"name": name, "each": each}
+            )
     return tuple(str(each).strip() for each in found)
 
 
@@ -158,7 +181,9 @@ def _ids(name: str, value: object) -> tuple[int, ...]:
     found = _many(name, value)
     for each in found:
         if not isinstance(each, int) or isinstance(each, bool) or not 0 < each < 2**63:
-            raise InvalidInputError(f"{name} holds {each!r}; it takes ids, whole numbers above 0.")
+            raise InvalidInputError(
+                gettext("%(name)s holds %(each)r; it takes ids, whole numbers above 0.") % {"name": name, "each": each}
+            )
     return tuple(each for each in found if isinstance(each, int))
 
 
@@ -170,7 +195,9 @@ def _price(name: str, value: object) -> Decimal | None:
     except InvalidOperation:
         price = Decimal(-1)
     if isinstance(value, bool) or not price.is_finite() or not 0 <= price < Decimal(10) ** 10:
-        raise InvalidInputError(f"{name} is {value!r}; it takes an amount like 12.99.")
+        raise InvalidInputError(
+            gettext("%(name)s is %(value)r; it takes an amount like 12.99.") % {"name": name, "value": value}
+        )
     return price
 
 
@@ -178,7 +205,9 @@ def _count(name: str, value: object) -> int | None:
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
-        raise InvalidInputError(f"{name} is {value!r}; it takes a whole number from 0 on.")
+        raise InvalidInputError(
+            gettext("%(name)s is %(value)r; it takes a whole number from 0 on.") % {"name": name, "value": value}
+        )
     return value
 
 

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from recommender.audit import parts_of, rules_of
 from recommender.explanations import pinned_by, sentences
@@ -96,7 +97,9 @@ def as_json(slate: Slate) -> dict[str, object]:
 def request_export(filters: SlateFilters, format_: str, *, staff: User) -> Job:
     """A job for more than can be sent at once. Raises InvalidInputError for a format there is not."""
     if format_ not in FORMATS:
-        raise InvalidInputError(f"There is no export as {format_!r}; use {' or '.join(FORMATS)}.")
+        raise InvalidInputError(
+            gettext("There is no export as %(name)r; use %(known)s.") % {"name": format_, "known": " or ".join(FORMATS)}
+        )
     with transaction.atomic():
         title = f"Export served lists as {format_.upper()}"
         parameters = {"format": format_, "filters": filters.as_query()}
@@ -129,12 +132,14 @@ def file_of(job_id: int) -> Path:
     """Raises NotFoundError that says why there is none."""
     job = Job.objects.filter(pk=job_id, kind=KIND).first()
     if job is None:
-        raise NotFoundError(f"Job {job_id} is no export of slates.")
+        raise NotFoundError(gettext("Job %(job)s is no export of slates.") % {"job": job_id})
     if job.status != Job.Status.SUCCEEDED:
-        raise NotFoundError(f"The export has not finished; see job {job_id}.")
+        raise NotFoundError(gettext("The export has not finished; see job %(job)s.") % {"job": job_id})
     path = _path(job)
     if not path.is_file():
-        raise NotFoundError("The file is past the week for which it is kept, or on another machine; export again.")
+        raise NotFoundError(
+            gettext("The file is past the week for which it is kept, or on another machine; export again.")
+        )
     return path
 
 

@@ -12,6 +12,7 @@ import structlog
 from django.db import IntegrityError, transaction
 from django.db.models import Prefetch, prefetch_related_objects
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 
 from catalog.models import Item, ItemLabel
 from recommender import candidates, explanations, picking
@@ -35,7 +36,6 @@ from recsite.operations.errors import InvalidInputError
 log = structlog.get_logger(__name__)
 
 MAX_N = 100
-NOTHING_SPEAKS = "No event of this user speaks for an item yet"
 
 __all__ = ["MAX_N", "Question", "RankedItem", "Recipe", "RecommendedList", "ScorePart", "compute", "recommend"]
 
@@ -182,7 +182,7 @@ def compute(
     """All of a list but its words; for those who ask what would have been, or would be. only: candidates chosen by
     somebody else."""
     if not 1 <= question.n <= MAX_N:
-        raise InvalidInputError(f"n is {question.n}; ask for 1 to {MAX_N} items.")
+        raise InvalidInputError(gettext("n is %(n)s; ask for 1 to %(most)s items.") % {"n": question.n, "most": MAX_N})
     user_external_id = question.user_external_id
     assignment = assigned(user_external_id, question.placement) if question.at is None else None
     if strategy is None:
@@ -343,13 +343,21 @@ def _notice(state: UserState, *, n: int, found: int) -> str:
     """What a reader should know before trusting the list; '' where there is nothing."""
     notices = []
     if state.user is None:
-        notices.append("Nobody knows this user yet: popular and new items, spread over the labels.")
+        notices.append(gettext("Nobody knows this user yet: popular and new items, spread over the labels."))
+    elif not state.has_history and state.user.last_event_id is None:
+        notices.append(gettext("This user has no events yet: popular and new items, spread over the labels."))
     elif not state.has_history:
-        lacking = "This user has no events yet" if state.user.last_event_id is None else NOTHING_SPEAKS
-        notices.append(f"{lacking}: popular and new items, spread over the labels.")
-    elif state.events_behind:
-        events = "1 event" if state.events_behind == 1 else f"{state.events_behind:,} events"
-        notices.append(f"The interests are {events} behind; a rebuild is on its way.")
+        notices.append(
+            gettext("No event of this user speaks for an item yet: popular and new items, spread over the labels.")
+        )
+    elif n_behind := state.events_behind:
+        behind = ngettext(
+            "The interests are %(n)s event behind; a rebuild is on its way.",
+            "The interests are %(n)s events behind; a rebuild is on its way.",
+            n_behind,
+        )
+        notices.append(behind % {"n": f"{n_behind:,}"})
     if found < n:
-        notices.append(f"Only {found} of the {n} asked for: no more items may be shown to this user.")
+        few = gettext("Only %(found)s of the %(n)s asked for: no more items may be shown to this user.")
+        notices.append(few % {"found": found, "n": n})
     return " ".join(notices)

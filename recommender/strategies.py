@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from recommender.algorithms.repeats import RepeatModel
 from recommender.algorithms.sources import SOURCES
@@ -73,10 +74,15 @@ class Recipe:
 def recipe_from(values: Mapping[str, object]) -> Recipe:
     """A checked recipe. Raises InvalidInputError that names the field which is unknown or out of range."""
     if not isinstance(values, Mapping):
-        raise InvalidInputError('A recipe must be an object, like {"repeats": "allow"}; {} is the default one.')
+        raise InvalidInputError(
+            gettext('A recipe must be an object, like {"repeats": "allow"}; {} is the default one.')
+        )
     known = {each.name for each in fields(Recipe)}
     if unknown := sorted(set(values) - known):
-        raise InvalidInputError(f"A recipe has no field {unknown[0]!r}; it has {', '.join(sorted(known))}.")
+        raise InvalidInputError(
+            gettext("A recipe has no field %(name)r; it has %(known)s.")
+            % {"name": unknown[0], "known": ", ".join(sorted(known))}
+        )
     recipe = replace(Recipe(), **{name: value for name, value in values.items() if name not in _BY_SOURCE})  # type: ignore[arg-type]
     if "weights" in values:
         recipe = replace(recipe, weights=_checked_weights(values["weights"]))
@@ -101,23 +107,31 @@ def recipe_from(values: Mapping[str, object]) -> Recipe:
 
 def _checked_weights(values: object) -> dict[str, float]:
     if not isinstance(values, Mapping):
-        raise InvalidInputError('A recipe\'s weights must be an object, like {"neighbours": 1.0, "popular": 0.3}.')
+        raise InvalidInputError(
+            gettext('A recipe\'s weights must be an object, like {"neighbours": 1.0, "popular": 0.3}.')
+        )
     if unknown := sorted(set(values) - set(SOURCES)):
-        raise InvalidInputError(f"There is no source {unknown[0]!r} to weigh; the sources are {', '.join(SOURCES)}.")
+        raise InvalidInputError(
+            gettext("There is no source %(name)r to weigh; the sources are %(known)s.")
+            % {"name": unknown[0], "known": ", ".join(SOURCES)}
+        )
     for source, weight in values.items():
         _require(_is_number(weight) and 0 <= weight <= 100, f"weights.{source}", weight, "0..100")
     if not any(values.values()):
-        raise InvalidInputError("A recipe needs a weight above 0 for at least one source.")
+        raise InvalidInputError(gettext("A recipe needs a weight above 0 for at least one source."))
     return {source: float(weight) for source, weight in values.items()}
 
 
 def _checked_memory(values: object) -> dict[str, float]:
     """What is left out keeps its default."""
     if not isinstance(values, Mapping):
-        raise InvalidInputError('A recipe\'s memory_steps must be an object, like {"neighbours": 8, "next": 1.5}.')
+        raise InvalidInputError(
+            gettext('A recipe\'s memory_steps must be an object, like {"neighbours": 8, "next": 1.5}.')
+        )
     if unknown := sorted(set(values) - set(DEFAULT_MEMORY_STEPS)):
         raise InvalidInputError(
-            f"The source {unknown[0]!r} has no memory to set; those that have are {', '.join(DEFAULT_MEMORY_STEPS)}."
+            gettext("The source %(name)r has no memory to set; those that have are %(known)s.")
+            % {"name": unknown[0], "known": ", ".join(DEFAULT_MEMORY_STEPS)}
         )
     for source, steps in values.items():
         _require(_is_number(steps) and 0.1 <= steps <= 1_000, f"memory_steps.{source}", steps, "0.1..1000")
@@ -135,7 +149,10 @@ def _require_whole(name: str, value: object, least: int, most: int) -> None:
 
 def _require(is_valid: bool, name: str, value: object, expected: str) -> None:
     if not is_valid:
-        raise InvalidInputError(f"The recipe's {name} is {value!r}; it must be {expected}.")
+        raise InvalidInputError(
+            gettext("The recipe's %(name)s is %(value)r; it must be %(expected)s.")
+            % {"name": name, "value": value, "expected": expected}
+        )
 
 
 def recipe_of(strategy: Strategy) -> Recipe:
@@ -215,5 +232,5 @@ def named_strategy(name: str) -> Strategy:
     """The newest published version of that name. Raises NotFoundError."""
     strategy = Strategy.objects.published().filter(name=name).newest_first().first()
     if strategy is None:
-        raise NotFoundError(f"There is no strategy named {name!r} that is published.")
+        raise NotFoundError(gettext("There is no strategy named %(name)r that is published.") % {"name": name})
     return strategy

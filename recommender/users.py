@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from django.db import transaction
+from django.utils.translation import gettext
 
 from recommender.models import EndUser, Event, GoldenExpectation, Rule, Slate
 from recsite.operations.errors import InvalidInputError, NotFoundError
@@ -29,7 +30,8 @@ def checked_id(external_id: str) -> str:
     external_id = external_id.strip()
     if not external_id or len(external_id) > MAX_EXTERNAL_ID or "\x00" in external_id:
         raise InvalidInputError(
-            f"A user's id has 1 to {MAX_EXTERNAL_ID} characters, none of them NUL; this one has {len(external_id):,}."
+            gettext("A user's id has 1 to %(most)s characters, none of them NUL; this one has %(n)s.")
+            % {"most": MAX_EXTERNAL_ID, "n": f"{len(external_id):,}"}
         )
     return external_id
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from celery import current_app
 from django.db import connection
+from django.utils import translation
 
 from recsite.operations import site_settings
 
@@ -76,3 +77,10 @@ def celery_worker_process(transactional_db: None, tmp_path: Path) -> Iterator[su
 def settings_are_read_anew() -> None:
     """What another test set is not remembered."""
     site_settings.forget()
+
+
+@pytest.fixture(autouse=True)
+def words_are_english() -> Iterator[None]:
+    """A request of Django's test client leaves its language behind, and what services raise is translated."""
+    with translation.override("en"):
+        yield

@@ -96,7 +96,7 @@ def build_shop() -> Shop:
     recommend(user.external_id, n=6)
     counted = experiment_figures.request(experiment)
     tasks.measure_experiment(counted.pk)
-    Job.objects.filter(pk=counted.pk).update(title="统计")  # it was asked for in English
+    _jobs()
     return Shop(
         item=items[0],
         hidden=items[23],
@@ -105,13 +105,39 @@ def build_shop() -> Shop:
         user=user,
         draft=StrategyFactory(name="默认", version=1, recipe={}, is_draft=True),
         evaluation=EvaluationFactory(
-            strategy=live, report=whole_report(), job=JobFactory(title="评估", status="succeeded")
+            strategy=live, report=whole_report(), job=JobFactory(title="Evaluate 默认 1", status="succeeded")
         ),
-        job=JobFactory(title="导入"),
+        job=JobFactory(title="Import 1.csv"),
         rule=rule,
         rule_draft=RuleFactory(name="规则", version=2, action="bury", strength=1.0, state="draft"),
         golden=GoldenExpectationFactory(user_external_id="2000", kind="never", scope={"labels": [labels[3].pk]}),
         experiment=experiment,
         experiment_draft=ExperimentFactory(name="草稿", arms=arms),
         slate=Slate.objects.latest("pk"),
+    )
+
+
+def _jobs() -> None:
+    """One under way, one that failed and one that ended, as workers leave them: in English."""
+    JobFactory(
+        kind="relabel_items",
+        title="Label anew: 食品 > 茶 was moved",
+        status="running",
+        message="1,204 items wait for the models worker",
+        started_at=timezone.now(),
+        heartbeat_at=timezone.now(),
+        total=2_000,
+        done=796,
+    )
+    JobFactory(
+        kind="learn_labels",
+        title="Train the label head of 商品类别",
+        status="failed",
+        error="Nobody decided about 商品类别 since version 3 was trained; review some suggestions, then train again.",
+    )
+    JobFactory(
+        kind="learn_labels",
+        title="Label 商品类别 anew with version 4",
+        status="succeeded",
+        details={"said": "Went live: 91% against 88% right on 120 decisions that neither had seen."},
     )

@@ -73,14 +73,29 @@ WITHIN_SQL = """
     )
     SELECT id FROM branch ORDER BY id
 """
-BRANCHES_SQL = """
-    WITH RECURSIVE branch (root_id, id) AS (
-        SELECT root, root FROM unnest(%(roots)s::bigint[]) root
+# Of each label itself and what it became, step by step. An imported file may go in a circle.
+FOLLOWED_SQL = """
+    WITH RECURSIVE followed (root_id, id, step) AS (
+        SELECT root, root, 0 FROM unnest(%(roots)s::bigint[]) root
+        UNION ALL
+        SELECT followed.root_id, l.merged_into_id, followed.step + 1
+        FROM followed JOIN catalog_label l ON l.id = followed.id
+        WHERE l.merged_into_id IS NOT NULL
+    ) CYCLE id SET is_circle USING passed
+"""
+BRANCHES_SQL = f"""
+    {FOLLOWED_SQL}, branch (root_id, id) AS (
+        SELECT root_id, id FROM followed
         UNION
         SELECT branch.root_id, l.id FROM branch JOIN catalog_label l ON l.parent_id = branch.id
     )
     SELECT root_id, array_agg(id) FROM branch GROUP BY root_id
-"""
+"""  # noqa: S608  (FOLLOWED_SQL is a constant)
+MERGED_INTO_SQL = f"""
+    {FOLLOWED_SQL}
+    SELECT DISTINCT ON (root_id) root_id, id FROM followed
+    WHERE step > 0 AND NOT is_circle AND id <> root_id ORDER BY root_id, step DESC
+"""  # noqa: S608
 COUNT_WITHIN_SQL = """
     WITH RECURSIVE branch (root_id, id) AS (
         SELECT id, id FROM catalog_label WHERE id = ANY(%(roots)s::bigint[])
@@ -244,10 +259,19 @@ class LabelQuerySet(models.QuerySet["Label"]):
             return [label_id for (label_id,) in cursor.fetchall()]
 
     def branches(self, roots: Sequence[int]) -> dict[int, frozenset[int]]:
-        """Of each of these labels its own id and those of all that lie below it."""
+        """Of each of these labels its own id and those of all that lie below it, or below what it was merged into.
+
+        What lies below and was merged elsewhere is not followed: it belongs there now.
+        """
         with connection.cursor() as cursor:
             cursor.execute(BRANCHES_SQL, {"roots": list(roots)})
             return {root: frozenset(found) for root, found in cursor.fetchall()}
+
+    def merged_into(self, label_ids: Sequence[int]) -> dict[int, int]:
+        """Of those of these labels that were merged the one they are now, over any number of merges."""
+        with connection.cursor() as cursor:
+            cursor.execute(MERGED_INTO_SQL, {"roots": list(label_ids)})
+            return dict(cursor.fetchall())
 
     def count_items_within(self, roots: Sequence[int]) -> dict[int, int]:
         """How many items carry each of these labels or one below it, after corrections; 0 is left out."""

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from django.utils.translation import gettext
+
 from catalog.feeds.text import FeedError, Head, read_head
 from catalog.item_rows import UnreadableRow
 from catalog.taxonomy_files import csv_table, google, shopify
@@ -39,15 +41,23 @@ def read_taxonomy(path: Path, *, name: str = "", shown_name: str = "") -> list[R
     called = shown_name or path.name
     head = read_head(path)
     if head.is_empty:
-        raise FeedError(f"{called} is empty; give it the columns taxonomy, label, description, icon.")
+        raise FeedError(
+            gettext("%(file)s is empty; give it the columns taxonomy, label, description, icon.") % {"file": called}
+        )
     if name and name not in FORMATS:
-        raise FeedError(f"There is no format {name!r}; use one of {', '.join(sorted(FORMATS))}.")
+        raise FeedError(
+            gettext("There is no format %(name)r; use one of %(known)s.")
+            % {"name": name, "known": ", ".join(sorted(FORMATS))}
+        )
     reader = FORMATS[name] if name else next((one for one in FORMATS.values() if one.matches(head)), csv_table)
     with path.open("rb") as file:
         rows = list(reader.read(file))
     if not rows:
-        raise FeedError(f"{called} holds no labels as {reader.TITLE}; check the file, or name its format.")
+        raise FeedError(
+            gettext("%(file)s holds no labels as %(format)s; check the file, or name its format.")
+            % {"file": called, "format": reader.TITLE}
+        )
     first = next((row for row in rows if not isinstance(row, UnreadableRow)), None)
     if first is None or "label" not in first:
-        raise FeedError(f"{called} lacks the column label; its header is the first line.")
+        raise FeedError(gettext("%(file)s lacks the column label; its header is the first line.") % {"file": called})
     return rows

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext, gettext_noop
 
 from catalog.feeds.text import FeedError, Head, opened
 from catalog.item_rows import UnreadableRow
@@ -49,9 +49,12 @@ def _of_json(whole: str) -> Iterator[Mapping[str, str] | UnreadableRow]:
     try:
         document = json.loads(whole)
     except json.JSONDecodeError as error:
-        raise FeedError(f"It is not valid JSON (line {error.lineno}, column {error.colno}: {error.msg}).") from None
+        raise FeedError(
+            gettext("It is not valid JSON (line %(line)s, column %(column)s: %(why)s).")
+            % {"line": error.lineno, "column": error.colno, "why": error.msg}
+        ) from None
     except RecursionError:
-        raise FeedError("The JSON is nested too deeply to be a taxonomy; check the file.") from None
+        raise FeedError(gettext("The JSON is nested too deeply to be a taxonomy; check the file.")) from None
     seen: set[str] = set()
     for node in _roots(document):
         for row in _walk(node, ()):
@@ -67,14 +70,14 @@ def _roots(document: object) -> Sequence[object]:
     if isinstance(document, list):
         return document
     if not isinstance(document, dict):
-        raise FeedError('The JSON is no taxonomy; give an object with "verticals", or a list of nodes.')
+        raise FeedError(gettext('The JSON is no taxonomy; give an object with "verticals", or a list of nodes.'))
     verticals = document.get("verticals")
     if isinstance(verticals, list):
         found: list[object] = []
         for vertical in verticals:
             categories = vertical.get("categories") if isinstance(vertical, dict) else None
             if not isinstance(categories, list):
-                raise FeedError('A vertical has no list of "categories"; download the file again.')
+                raise FeedError(gettext('A vertical has no list of "categories"; download the file again.'))
             found += categories
         return found
     for name in ("categories", "children"):

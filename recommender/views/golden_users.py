@@ -24,6 +24,7 @@ from recsite.operations.access import staff_of, staff_page
 from recsite.operations.errors import RecsiteError
 from recsite.operations.models import Job
 from recsite.operations.pages import Undo, toast, wants_fragment
+from recsite.operations.stored_words import shown
 
 TEXTS = ("user_external_id", "kind", "least", "n", "placement", "note")
 
@@ -133,7 +134,7 @@ def _store(request: HttpRequest, pk: int | None) -> HttpResponse:
         context = {**_form_context(expectation, texts, scope_form(request.POST)), "error": error.message}
         template = "recommender/_golden_form.html" if wants_fragment(request) else "recommender/golden_edit.html"
         return render(request, template, context)
-    messages.success(request, golden_expectations.words_of(stored) + " " + stored.finding)
+    messages.success(request, golden_expectations.words_of(stored) + " " + shown(stored.finding))
     return go(request, reverse("golden-users"))
 
 

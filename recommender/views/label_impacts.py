@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET
 
 from catalog import auto_accept, label_changes, review_bulk
@@ -34,7 +35,7 @@ def _edited(values: QueryDict) -> LabelChanges:
     labels = [key for key in map(_key, values.getlist("label")) if key]
     edit, into = values.get("edit", ""), _key(values.get("into", ""))
     if not labels:
-        raise InvalidInputError("The label is not named; reload the page.")
+        raise InvalidInputError(gettext("The label is not named; reload the page."))
     if edit == "merge":
         return label_changes.of_merging(labels, into)
     if edit == "move":

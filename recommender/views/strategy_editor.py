@@ -97,7 +97,7 @@ def _answer(
     """The form as it was typed, with what is wrong. After a conflict, once it was said, saving again may overwrite."""
     stored = Strategy.objects.select_related("created_by").filter(pk=pk).first()
     is_gone = stored is None or not stored.is_draft
-    draft = stored or Strategy(pk=pk, name=request.POST.get("name", ""), is_draft=True)
+    draft = stored or Strategy(pk=pk, name=request.POST.get("name") or live_strategy().name, is_draft=True)
     seen = request.POST.get("expected", "")
     is_overtaken = bool(error) and not expected and not is_gone and digest_of(draft) != seen
     theirs: list[Change] = []

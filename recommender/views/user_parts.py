@@ -20,6 +20,7 @@ from recommender.timeline import timeline, timeline_filters
 from recsite.operations.access import needs, staff_page
 from recsite.operations.errors import RecsiteError
 from recsite.operations.pages import toast
+from recsite.operations.stored_words import shown
 
 LABELS_A_TAXONOMY = 8
 ITEMS_A_LABEL = 4
@@ -91,7 +92,7 @@ def record_event(request: HttpRequest) -> HttpResponse:
     except RecsiteError as error:
         return toast(HttpResponse(status=204), error.message, kind="danger")
     if report.rejected:
-        return toast(HttpResponse(status=204), report.rejected[0].message, kind="danger")
+        return toast(HttpResponse(status=204), shown(report.rejected[0].message), kind="danger")
     message = gettext("Recorded. The list follows within seconds.")
     response = toast(HttpResponse(status=204), message, events={"event-recorded": True})
     if not EndUser.objects.filter(external_id=payload["user"]).exclude(events=None).exists():

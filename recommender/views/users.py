@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.translation import gettext_noop
 from django.views.decorators.http import require_GET
 
 from recommender.models import EndUser, Event
@@ -18,10 +17,6 @@ from recsite.operations.access import staff_page
 from recsite.operations.pages import positive, wants_fragment
 
 USERS_PER_PAGE = 25
-# Notices of recommend() that are one whole sentence, for the translators to find.
-gettext_noop("Nobody knows this user yet: popular and new items, spread over the labels.")
-gettext_noop("This user has no events yet: popular and new items, spread over the labels.")
-gettext_noop("No event of this user speaks for an item yet: popular and new items, spread over the labels.")
 
 
 @staff_page

@@ -14,6 +14,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import ngettext
 from rest_framework_api_key.admin import APIKey as PackagedApiKey
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -23,6 +24,7 @@ from recsite.operations import jobs
 from recsite.operations.errors import ConflictError
 from recsite.operations.model_admin import PageAdmin, ReadOnlyAdmin, chip, meter, number, readable_json, when
 from recsite.operations.models import ApiKey, Job
+from recsite.operations.stored_words import shown
 
 admin.site.unregister([User, Group, PackagedApiKey])
 
@@ -56,7 +58,8 @@ class JobAdmin(ReadOnlyAdmin):
 
     @display(description="Job", ordering="title")
     def shown_title(self, job: Job) -> SafeString:
-        return format_html('<span class="rs-title">{}</span><br><span class="rs-sub">{}</span>', job.title, job.kind)
+        two_lines = '<span class="rs-title">{}</span><br><span class="rs-sub">{}</span>'
+        return format_html(two_lines, shown(job.title), job.kind)
 
     @display(description="Status", ordering="status")
     def shown_status(self, job: Job) -> SafeString:
@@ -92,13 +95,20 @@ class JobAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Cancel", permissions=["operate"])
     def cancel_jobs(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        self._each(request, queryset, jobs.cancel, "{} will stop.")
+        n = self._each(request, queryset, jobs.cancel)
+        if n:
+            said = ngettext("%(n)s job will stop.", "%(n)s jobs will stop.", n)
+            self.message_user(request, said % {"n": n}, messages.SUCCESS)
 
     @admin.action(description="Retry", permissions=["operate"])
     def retry_jobs(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        self._each(request, queryset, jobs.run_again, "{} queued again.")
+        n = self._each(request, queryset, jobs.run_again)
+        if n:
+            said = ngettext("%(n)s job queued again.", "%(n)s jobs queued again.", n)
+            self.message_user(request, said % {"n": n}, messages.SUCCESS)
 
-    def _each(self, request: HttpRequest, queryset: QuerySet[Job], act: Any, done: str) -> None:
+    def _each(self, request: HttpRequest, queryset: QuerySet[Job], act: Any) -> int:
+        """How many it was done to."""
         changed = 0
         for job in queryset:
             try:
@@ -106,8 +116,7 @@ class JobAdmin(ReadOnlyAdmin):
                 changed += 1
             except ConflictError as error:
                 self.message_user(request, error.message, messages.WARNING)
-        if changed:
-            self.message_user(request, done.format("1 job" if changed == 1 else f"{changed} jobs"), messages.SUCCESS)
+        return changed
 
 
 class ApiKeyForm(forms.ModelForm):
@@ -186,7 +195,12 @@ class ApiKeyAdmin(PageAdmin):
     @admin.action(description="Revoke", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         revoked = queryset.filter(revoked=False).update(revoked=True)
-        self.message_user(request, f"{revoked} revoked; calls with them are refused from now on.", messages.SUCCESS)
+        said = ngettext(
+            "%(n)s revoked; calls with it are refused from now on.",
+            "%(n)s revoked; calls with them are refused from now on.",
+            revoked,
+        )
+        self.message_user(request, said % {"n": revoked}, messages.SUCCESS)
 
 
 @admin.register(User)

@@ -24,7 +24,8 @@ def create(name: str, scopes: Iterable[str], *, expires_at: datetime | None = No
     unknown = [scope for scope in wanted if scope not in ApiKey.Scope.values]
     if not wanted or unknown:
         raise InvalidInputError(
-            f"Scopes {', '.join(unknown) or '(none)'}: use one or more of {', '.join(ApiKey.Scope.values)}."
+            gettext("Scopes %(scopes)s: use one or more of %(known)s.")
+            % {"scopes": ", ".join(unknown) or "(none)", "known": ", ".join(ApiKey.Scope.values)}
         )
     secret = ApiKey.objects.create_key(name=name, scopes=wanted, expiry_date=expires_at)[1]
     key = ApiKey.objects.get(prefix=secret.partition(".")[0])

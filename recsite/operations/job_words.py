@@ -1,5 +1,5 @@
 """What jobs are called and say of themselves, for the translators to find: both are stored in English, and shown in the
-reader's language by the filters `words` and `said`."""
+reader's language by the filters `words` and `said`. Those with values are in `stored_words` of each app."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ gettext_noop("Relabel items")
 gettext_noop("Summarise preferences")
 gettext_noop("Train interests")
 gettext_noop("Undo decisions")
+gettext_noop("Accepting labels")
 gettext_noop("All are labelled")
 gettext_noop("Arranging items by likeness")
 gettext_noop("Asking the language model")
@@ -41,6 +42,7 @@ gettext_noop("Described")
 gettext_noop("Describing labels")
 gettext_noop("Fitting on validation")
 gettext_noop("Imported")
+gettext_noop("Its worker stopped three times without a word; see the worker's log, then retry.")
 gettext_noop("Judging them")
 gettext_noop("Learning from everything before")
 gettext_noop("Learning what is bought together")
@@ -52,6 +54,7 @@ gettext_noop("Reading what users took")
 gettext_noop("Statistics and neighbours are current")
 gettext_noop("Stored")
 gettext_noop("Switched off; nothing was done")
+gettext_noop("Taking decisions back")
 gettext_noop("The demo shop is loaded already; there is nothing to do.")
 gettext_noop("The demo shop is ready")
 gettext_noop("The evaluation is finished")

@@ -21,7 +21,8 @@ from celery import current_app
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext
 from kombu.exceptions import OperationalError
 
 from recsite.operations.errors import ConflictError, RecsiteError
@@ -138,7 +139,8 @@ def running(job_id: int) -> Iterator[Progress | None]:
     log.info("job_started", job=job.pk, kind=job.kind)
     try:
         try:
-            yield progress
+            with translation.override("en"):  # what a job says is stored, and shown in the language of whoever reads it
+                yield progress
         finally:
             _note_use(job, before)
     except JobCancelled:
@@ -225,7 +227,7 @@ def cancel(job: Job) -> None:
     if queued:
         return
     if not Job.objects.filter(pk=job.pk, status=Job.Status.RUNNING).update(cancel_requested=True):
-        raise ConflictError(f"Job {job.pk} has already ended; there is nothing to cancel.")
+        raise ConflictError(gettext("Job %(job)s has already ended; there is nothing to cancel.") % {"job": job.pk})
 
 
 def retry(job: Job) -> None:
@@ -241,13 +243,18 @@ def retry(job: Job) -> None:
         message="",
     )
     if not again:
-        raise ConflictError(f"Job {job.pk} has not failed; only failed or cancelled jobs can be retried.")
+        raise ConflictError(
+            gettext("Job %(job)s has not failed; only failed or cancelled jobs can be retried.") % {"job": job.pk}
+        )
 
 
 def run_again(job: Job) -> None:
     """Queue an ended job again and ring for it. Raises ConflictError where it can not be, before anything changed."""
     if job.kind not in TASKS:
-        raise ConflictError(f"Job {job.pk} was run by a command ({job.kind}); run that command again.")
+        raise ConflictError(
+            gettext("Job %(job)s was run by a command (%(kind)s); run that command again.")
+            % {"job": job.pk, "kind": job.kind}
+        )
     retry(job)
     transaction.on_commit(lambda: ring(job), robust=True)
 

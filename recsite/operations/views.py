@@ -16,8 +16,10 @@ from recsite.operations.access import needs, staff_page
 from recsite.operations.errors import ConflictError
 from recsite.operations.models import Job
 from recsite.operations.pages import page_of, toast, wants_fragment
+from recsite.operations.stored_words import shown
 
 JOBS_PER_PAGE = 25
+SENTENCES = ("said", "reason")  # details that are sentences, as `stored_words` shows them
 
 
 @staff_page
@@ -97,7 +99,7 @@ def _details_of(job: Job) -> dict[str, object]:
         if isinstance(value, dict):
             facts += [(f"{name}, {part}", _written(of_part)) for part, of_part in value.items()]
         elif name not in tables:
-            facts.append((name, _written(value)))
+            facts.append((name, shown(value) if name in SENTENCES else _written(value)))
     return {
         "facts": facts,
         "tables": [_table(name, rows) for name, rows in tables.items()],

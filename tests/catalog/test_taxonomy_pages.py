@@ -257,7 +257,7 @@ def test_a_higher_threshold_takes_unsure_labels_away_at_once_and_a_lower_one_giv
     assert preview_settings(taxonomy, before).assigned == 1
     change_taxonomy(taxonomy.pk, before, expected=higher, staff=staff)
     assert states() == [(True, False)] * 3
-    with pytest.raises(ConflictError, match=r"\(abstain_below\)"):
+    with pytest.raises(ConflictError, match=r"\(Withheld below\)"):
         change_taxonomy(taxonomy.pk, before, expected=higher, staff=staff)
 
 

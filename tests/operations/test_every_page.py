@@ -9,9 +9,14 @@ from html.parser import HTMLParser
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 
+from catalog.models import ItemLabel, Label
+from recommender.models import EndUser
+from recommender.slates import recommend
 from tests.console_pages import ACTS, APART, PAGES, PARTS, addresses, names_of_addresses
 from tests.console_shop import Shop, build_shop
+from tests.factories import EndUserFactory, JobFactory
 from tests.pages import HTMX, staff_client
 
 pytestmark = pytest.mark.django_db
@@ -26,6 +31,7 @@ KEYS = {"enter", "esc", "tab", "shift", "ctrl", "alt"}
 # What staff type as it stands, whatever their language: commands, names of columns and icons, examples of them.
 AS_IT_STANDS = (
     "JSON Lines",
+    "product-types",
     "“checkout”",
     "home 或 basket",
     "POST ",
@@ -120,6 +126,65 @@ def test_no_english_word_is_left_on_a_chinese_page(shop: Shop) -> None:
     stranger = Client(headers={"Accept-Language": "zh-hans"}).get(reverse("login")).content.decode()
     if english := english_in(stranger):
         found["login"] = english
+    assert found == {}, json.dumps(found, indent=1, ensure_ascii=False)
+
+
+def chinese() -> Client:
+    client = staff_client()
+    client.cookies["django_language"] = "zh-hans"
+    client.defaults["HTTP_ACCEPT_LANGUAGE"] = "zh-hans"
+    return client
+
+
+def test_notices_of_lists_are_chinese_on_a_chinese_page_and_in_an_answer_to_a_chinese_client(shop: Shop) -> None:
+    EndUserFactory(external_id="3000")
+    EndUser.objects.filter(pk=shop.user.pk).update(interests_event_id=None)
+    client, found = chinese(), {}
+    for query in ("user=9999", "user=3000", "user=2000", "user=2000&n=100", "user=2000&repeats=exclude&n=50"):
+        page = client.get(f"{reverse('user-list')}?{query}", headers=HTMX).content.decode()
+        assert "list-notice" in page or query == "user=2000"
+        if english := english_in(page):
+            found[query] = english
+    assert found == {}
+    with translation.override("zh-hans"):
+        notice = recommend("2000", n=100, record=False).notice
+    assert notice and not _english_words(notice)
+    with translation.override("en"):
+        assert "asked for: no more items" in recommend("2000", n=100, record=False).notice
+
+
+def test_what_is_refused_is_refused_in_chinese(shop: Shop) -> None:
+    ended = JobFactory(title="Import 2.csv", status="succeeded")
+    tea = Label.objects.get(name="茶")
+    Label.objects.filter(name="肥皂").update(is_deprecated=True)
+    soap, waiting = Label.objects.get(name="肥皂"), ItemLabel.objects.filter(decision="").latest("pk")
+    price = {"action": "bury", "name": "1", "brands": ["磨坊"], "price_from": "9", "price_to": "1", "strength": "1"}
+    asked: list[tuple[str, dict[str, object]]] = [
+        (reverse("job_cancel", args=[ended.pk]), {}),
+        (reverse("job_retry", args=[ended.pk]), {}),
+        (reverse("label-preview", args=[soap.pk, "merge"]), {"chosen": tea.pk}),
+        (reverse("label-preview", args=[tea.pk, "merge"]), {"chosen": tea.parent_id}),
+        (reverse("label-preview", args=[tea.pk, "move"]), {"chosen": tea.pk}),
+        (reverse("label-edit", args=[tea.pk, "rename"]), {"name": "面包", "expected_path": tea.path}),
+        (reverse("label-edit", args=[tea.pk, "rename"]), {"name": "绿茶", "expected_path": "1"}),
+        (reverse("label-edit", args=[tea.pk, "describe"]), {"description": "长" * 3_000, "expected_path": tea.path}),
+        (reverse("label-add", args=[shop.taxonomy.pk]), {"name": ""}),
+        (reverse("taxonomy-new"), {"name": "场合", "choice": "single", "question": "?", "abstain_below": "20"}),
+        (reverse("taxonomy-heads", args=[shop.taxonomy.slug]), {"act": "train"}),
+        (reverse("rule-check"), price),
+        (reverse("record-event"), {"user": "2000", "item": "9", "type": "view"}),
+        (reverse("item-label-decision", args=[waiting.pk]), {"act": "undo"}),
+    ]
+    client, found = chinese(), {}
+    for address, values in asked:
+        response = client.post(address, values, headers=HTMX)
+        toast = json.loads(response.headers.get("HX-Trigger", "{}")).get("toast", {})
+        page = response.content.decode()
+        said = [*english_in(page), *([toast["message"]] if _english_words(toast.get("message", "")) - NAMES else [])]
+        refused = toast.get("kind") == "danger" or any(mark in page for mark in ('role="alert"', "error", "muted"))
+        assert refused, address
+        if said:
+            found[address] = said
     assert found == {}, json.dumps(found, indent=1, ensure_ascii=False)
 
 

@@ -17,6 +17,15 @@ PACKAGES = ("catalog", "recommender", "recsite")
 MARKS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}
 MARKED = re.compile(r"""\b(?:_|gettext|ngettext)\(\s*u?(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", re.DOTALL)
 PLACEHOLDER = re.compile(r"%\(\w+\)s")
+# Whose errors no page shows: those of commands and the files they read, of the API alone, and what is only logged.
+UNSEEN = (
+    *("management/", "embedded/", "providers/", "algorithms/", "migrations/", "/api", "_api.py", "feeds/", "demo/"),
+    "made_load/",
+    *("event_rows.py", "item_rows.py", "raw_sales.py", "evaluation_files.py", "preparations.py", "benchmark.py"),
+    *("parsers.py", "recbole_files.py", "prompts.py", "reranking.py", "neighbours.py", "taxonomy_exports.py"),
+)
+# What is not found is a page of its own; the others only clients can cause.
+UNSEEN_TEXTS = ("There is no ", "attributes ", "Lists of drafts, of other rules")
 
 
 def entries_of(text: str) -> dict[str, tuple[bool, list[str]]]:
@@ -113,3 +122,40 @@ def test_messages_are_found_in_code_and_in_templates() -> None:
 def test_a_guess_and_a_gap_are_told_from_a_translation() -> None:
     text = 'msgid ""\nmsgstr ""\n\n#, fuzzy\nmsgid "Up"\nmsgstr "上"\n\nmsgid "a"\nmsgid_plural "b"\nmsgstr[0] ""\n'
     assert entries_of(text) == {"Up": (True, ["上"]), "a": (False, [""])}
+
+
+def unmarked_errors(source: str) -> Iterator[str]:
+    """What an error says without gettext, and gettext of what is put together before it is translated."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        name = str(getattr(node.func, "id", getattr(node.func, "attr", "")))
+        said = node.args[0]
+        is_error = name.endswith("Error") and name not in {"ValueError", "TypeError", "KeyError", "AssertionError"}
+        is_text = isinstance(said, ast.JoinedStr) or (isinstance(said, ast.Constant) and isinstance(said.value, str))
+        if is_error and is_text:
+            yield ast.unparse(said)[1:].lstrip("'\"")
+        elif name in MARKS and isinstance(said, ast.JoinedStr | ast.BinOp):
+            yield ast.unparse(node)
+
+
+def test_errors_that_pages_show_are_marked() -> None:
+    root, found = Path(settings.BASE_DIR), {}
+    for package in PACKAGES:
+        for path in (root / package).rglob("*.py"):
+            where = str(path.relative_to(root))
+            if not any(part in where for part in UNSEEN):
+                found |= dict.fromkeys(unmarked_errors(path.read_text("utf-8")), where)
+    seen = {text: where for text, where in found.items() if not text.lstrip("f'\"").startswith(UNSEEN_TEXTS)}
+    assert seen == {}, "say it as gettext(…) % {…}"
+
+
+def test_an_unmarked_error_is_found() -> None:
+    source = """
+raise ConflictError(f"{n} are gone.")
+raise NotFoundError("Gone.")
+raise InvalidInputError(gettext("Gone: %(n)s.") % {"n": n})
+raise InvalidInputError(gettext(f"Gone: {n}."))
+raise ValueError(f"{n}")
+"""
+    assert list(unmarked_errors(source)) == ["{n} are gone.'", "Gone.'", "gettext(f'Gone: {n}.')"]

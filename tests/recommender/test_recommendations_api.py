@@ -84,6 +84,15 @@ def test_a_stranger_gets_a_list_and_the_answer_says_so(api, shop):
     assert len(answer["items"]) == 4
 
 
+def test_notices_and_errors_are_in_the_language_of_the_request(api, shop):
+    chinese = {"Accept-Language": "zh-hans"}
+    answer = api.get("/api/v1/users/who is this/recommendations/?n=4", headers=chinese).json()
+    assert answer["notice"].startswith("尚不认识该用户")
+    refused = api.get("/api/v1/users/who is this/recommendations/", {"labels": "9" * 15}, headers=chinese)
+    assert refused.status_code == 400 and "没有标签" in refused.json()["errors"][0]["detail"]
+    assert api.get("/api/v1/users/who is this/recommendations/?n=4").json()["notice"].startswith("Nobody knows")
+
+
 @pytest.mark.parametrize("n", ["0", "101", "-3", "many", "1.5", "NaN", "1e2"])
 def test_a_length_out_of_range_is_a_clear_400(api, shop, n):
     response = api.get("/api/v1/users/u/0/recommendations/", {"n": n})

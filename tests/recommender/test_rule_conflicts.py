@@ -121,7 +121,7 @@ def test_a_label_that_was_merged_and_a_gap_before_the_start_are_told() -> None:
     into = LabelFactory(name="Tea")
     label = LabelFactory(name="Teas", taxonomy=into.taxonomy, is_deprecated=True, merged_into=into)
     words = [each for _, each in said(RuleContent("cap", Scope(labels=(label.pk,)), limit=1))]
-    assert any("“Teas” is not in use any more (merged into: Tea)" in each for each in words)
+    assert any("“Teas” was merged into “Tea”: the rule is about “Tea” now." in each for each in words)
     published("mine", exclude("a1"))
     later = exclude("a1", starts_at=timezone.now() + timedelta(days=1))
     assert said(later)[0][1].startswith("Publishing it stops version 1 at once; until ")

@@ -121,6 +121,20 @@ def test_a_draft_that_is_none_any_more_can_become_a_new_one(draft: Strategy, mea
     assert (made.name, recipe_of(made).repeats) == ("default", "allow")
 
 
+@pytest.mark.parametrize("name", [None, "", "a/b", "default"])
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_a_draft_that_vanished_is_told_whatever_name_is_sent_along(
+    draft: Strategy, name: str | None, headers: dict[str, str]
+) -> None:
+    values = {key: value for key, value in {**sent(draft), "name": name}.items() if value is not None}
+    discard_draft(draft.pk, staff=StaffFactory())
+    before = stored()
+    response = staff_client().post(f"/strategy-versions/{draft.pk}/edit/", values, headers=headers)
+    assert response.status_code == 200
+    assert "Make a new draft of what stands here" in text_of(response)
+    assert stored() == before
+
+
 def test_another_version_went_live_meanwhile_and_nothing_is_published(draft: Strategy) -> None:
     mine = {**sent(draft, repeats="allow", note="mine"), "act": "publish_live"}
     summer = StrategyFactory(name="summer")

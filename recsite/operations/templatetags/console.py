@@ -18,6 +18,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 
+from recsite.operations import stored_words
+
 register = template.Library()
 
 SPRITE = "vendor/tabler-icons/sprite.svg"
@@ -129,8 +131,8 @@ def words(name: str) -> str:
 
 @register.filter
 def said(message: str) -> str:
-    """What a job says of itself, in the reader's language where it is known; see recsite.operations.job_words."""
-    return gettext(message) if message else ""
+    """What a job says of itself, in the reader's language where it is known; see recsite.operations.stored_words."""
+    return stored_words.shown(message)
 
 
 @register.filter
