@@ -21,6 +21,7 @@ from recommender.templatetags.scores import SOURCES, source_name
 from recommender.views.strategies import go
 from recsite.operations import saved_views
 from recsite.operations.access import staff_of, staff_page
+from recsite.operations.date_range import as_dates, kept_days
 from recsite.operations.errors import InvalidInputError, NotFoundError
 from recsite.operations.pages import wants_fragment
 
@@ -31,11 +32,13 @@ CONTENT_TYPES = {"csv": "text/csv", "jsonl": "application/x-ndjson"}
 @staff_page
 @require_GET
 def audit(request: HttpRequest) -> HttpResponse:
-    filters = filters_from(request.GET.dict())
+    days = as_dates(kept_days(request))
+    filters = filters_from({**request.GET.dict(), "from": "", "to": "", **days})
     page = page_of_slates(filters, after=request.GET.get("after", ""))
     context = {
         "filters": filters,
         "page": page,
+        "others": {name: value for name, value in filters.as_query().items() if name not in slate_filters.DAYS},
         "is_continued": bool(request.GET.get("after")),
         "has_slates": bool(page.rows) or Slate.objects.exists(),
     }
