@@ -23,6 +23,7 @@ from recsite.operations import saved_views
 from recsite.operations.access import staff_of, staff_page
 from recsite.operations.date_range import as_dates, kept_days
 from recsite.operations.errors import InvalidInputError, NotFoundError
+from recsite.operations.models import Job
 from recsite.operations.pages import wants_fragment
 
 CHOICES = 300
@@ -125,6 +126,12 @@ def audit_export(request: HttpRequest) -> HttpResponseBase:
 @staff_page
 @require_GET
 def audit_export_file(request: HttpRequest, pk: int) -> HttpResponseBase:
-    path = slate_exports.file_of(pk)
+    try:
+        path = slate_exports.file_of(pk)
+    except NotFoundError as error:
+        if not Job.objects.filter(pk=pk, kind=slate_exports.KIND).exists():
+            raise
+        messages.error(request, error.message)
+        return redirect("job", pk)
     kind = CONTENT_TYPES[path.suffix.removeprefix(".")]
     return FileResponse(path.open("rb"), as_attachment=True, filename=path.name, content_type=kind)
