@@ -70,6 +70,8 @@ def _shown(
     fields: list[FieldChange] = []
     for column in columns:
         fields += _field_changes(change, kind, column, referred)
+    if change.act == Change.Act.DELETED:
+        fields = [field for field in fields if field.before]  # what it did not have is no news
     address = kind.address(row) if kind is not None and kind.address is not None and row is not None else ""
     words = str(kind.words) if kind is not None else change.kind
     act = str(kind.act_words.get(change.act, "")) if kind is not None else ""

@@ -105,7 +105,7 @@ def as_dates(values: QueryDict) -> dict[str, str]:
     if values.get("days"):
         asked = read_range(values)
         return {"from": asked.first.isoformat(), "to": asked.last.isoformat()}
-    return {name: values[name] for name in ("from", "to") if name in values}
+    return {name: str(values[name]) for name in ("from", "to") if name in values}
 
 
 def _same_days(asked: str, kept: str) -> bool:
