@@ -141,7 +141,7 @@ def of_accepting(rows: ItemLabelQuerySet) -> LabelChanges:
 
 def of_rejecting(rows: ItemLabelQuerySet) -> LabelChanges:
     """Of these suggestions: an item that counted as having the label has it no longer, and nothing instead."""
-    had = rows.effective().order_by().values_list("item_id", "effective_label_id")[: MOST_ROWS + 1]
+    had = rows.effective().order_by().values_list("item_id", Coalesce("final_label_id", "label_id"))[: MOST_ROWS + 1]
     gone = frozenset(had)
     labels = tuple(sorted({label for _, label in gone}))
     if len(gone) > MOST_ROWS:

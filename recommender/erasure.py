@@ -79,7 +79,7 @@ def forget_in_exports(external_id: str) -> int:
         job = Job.objects.filter(pk=slate_exports.job_id_of(path), kind=slate_exports.KIND).first()
         if job is not None:
             job.details.pop("address", None)
-            job.details["deleted"] = True
+            job.details["_deleted"] = True
             Job.objects.filter(pk=job.pk).update(details=job.details, message=DELETED)
     if gone:
         log.info("exports_of_erased_deleted", files=len(gone))

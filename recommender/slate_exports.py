@@ -138,7 +138,7 @@ def file_of(job_id: int) -> Path:
         raise NotFoundError(f"Job {job_id} is no export of slates.")
     if job.status != Job.Status.SUCCEEDED:
         raise NotFoundError(f"The export has not finished; see job {job_id}.")
-    if job.details.get("deleted"):
+    if job.details.get("_deleted"):
         raise NotFoundError(gettext(job.message))
     path = _path(job)
     if not path.is_file():
