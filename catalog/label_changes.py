@@ -143,6 +143,16 @@ def of_accepting(rows: ItemLabelQuerySet) -> LabelChanges:
     return LabelChanges(frozenset(gone), given, tuple(sorted({*labels, *(label for _, label in gone)})))
 
 
+def of_rejecting(rows: ItemLabelQuerySet) -> LabelChanges:
+    """Of these suggestions: an item that counted as having the label has it no longer, and nothing instead."""
+    had = rows.effective().order_by().values_list("item_id", Coalesce("final_label_id", "label_id"))[: MOST_ROWS + 1]
+    gone = frozenset(had)
+    labels = tuple(sorted({label for _, label in gone}))
+    if len(gone) > MOST_ROWS:
+        return LabelChanges(label_ids=labels, is_too_much=True)
+    return LabelChanges(gone, (), labels)
+
+
 def _undecided(label_ids: Iterable[int]) -> ItemLabelQuerySet:
     return ItemLabel.objects.effective().filter(decision="", label_id__in=list(label_ids))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -172,6 +172,11 @@ def chosen(narrowing: ReviewFilter, *, as_of: datetime, include_unsure: bool, re
     """What `accept_matching` would accept."""
     rows = _offered(narrowing, reviewer).filter(suggested_at__lte=as_of)
     return rows if include_unsure else rows.filter(confidence__gte=UNSURE_BELOW)
+
+
+def selected(ids: Iterable[int]) -> ItemLabelQuerySet:
+    """Of these rows those that a click on the page of many at once would decide: people's decisions stay."""
+    return ItemLabel.objects.current().filter(Q(decision="") | Q(is_automatic=True), pk__in=list(ids))
 
 
 def _queue(kind: str, title: str, parameters: Mapping[str, object], reviewer: User) -> Job:

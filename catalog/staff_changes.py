@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 
-from catalog import items, taxonomy_edits, taxonomy_merges, taxonomy_settings
+from catalog import items, label_returns, taxonomy_edits, taxonomy_merges, taxonomy_settings
 from catalog.models import AutoAccept, Item, Label, Taxonomy
 from recsite.operations import tracked
 from recsite.operations.changes import restore_fields
@@ -78,6 +78,36 @@ def restore_label(label: Label, change: Change, values: Mapping[str, Any], staff
         )
 
 
+def why_label_stays(change: Change, label: Label | None) -> tracked.Words:
+    if change.act == Change.Act.DELETED and change.before.get("parent_id") is None:
+        return gettext_lazy("It comes back with its taxonomy, if that was deleted with it; else add it there again.")
+    return ""
+
+
+def remove_label(label: Label, change: Change, values: Mapping[str, Any], staff: User) -> None:
+    label_returns.remove_label(label, staff=staff)
+
+
+def recreate_label(gone: None, change: Change, values: Mapping[str, Any], staff: User) -> None:
+    label_returns.put_back_label(change, staff=staff)
+
+
+def remove_label_name(gone: None, change: Change, values: Mapping[str, Any], staff: User) -> None:
+    label_returns.take_name_away(int(change.object_id), change.after, staff=staff)
+
+
+def recreate_label_name(gone: None, change: Change, values: Mapping[str, Any], staff: User) -> None:
+    label_returns.put_back_name(int(change.object_id), change.before, staff=staff)
+
+
+def remove_taxonomy(taxonomy: Taxonomy, change: Change, values: Mapping[str, Any], staff: User) -> None:
+    label_returns.remove_taxonomy(taxonomy, staff=staff)
+
+
+def recreate_taxonomy(gone: None, change: Change, values: Mapping[str, Any], staff: User) -> None:
+    label_returns.put_back_taxonomy(change, staff=staff)
+
+
 def _label_address(label: Label) -> str:
     return f"{reverse('taxonomy', args=[label.taxonomy.slug])}?label={label.pk}"
 
@@ -92,6 +122,7 @@ def register() -> None:
             permission="catalog.change_item",
             address=lambda item: reverse("item", args=[item.external_id]),
             restore=restore_item,
+            instead=gettext_lazy("An item is not deleted, as events and lists may refer to it: hide it on its page."),
         ),
         tracked.Kind(
             name="taxonomy",
@@ -100,6 +131,8 @@ def register() -> None:
             permission="catalog.change_taxonomy",
             address=lambda taxonomy: reverse("taxonomy", args=[taxonomy.slug]),
             restore=restore_taxonomy,
+            remove=remove_taxonomy,
+            recreate=recreate_taxonomy,
         ),
         tracked.Kind(
             name="auto_accept",
@@ -119,6 +152,9 @@ def register() -> None:
             rows=lambda: Label.objects.select_related("taxonomy"),
             address=_label_address,
             restore=restore_label,
+            remove=remove_label,
+            recreate=recreate_label,
+            stays=why_label_stays,
         ),
         tracked.Kind(
             name="label_name",
@@ -127,6 +163,9 @@ def register() -> None:
             permission="catalog.change_label",
             rows=lambda: Label.objects.select_related("taxonomy"),
             address=_label_address,
+            remove=remove_label_name,
+            recreate=recreate_label_name,
+            judges_itself=True,
             instead=on_its_page,
             part_of="label",
         ),

@@ -85,7 +85,7 @@ def preview_add_label(taxonomy_id: int, name: str, *, parent_id: int | None = No
         )
     parent = label_of(parent_id) if parent_id else None
     check_label(Label(taxonomy=taxonomy), taxonomy=taxonomy, parent=parent, name=name)
-    return _plan_add(taxonomy, parent).preview()
+    return plan_add(taxonomy, parent).preview()
 
 
 @transaction.atomic
@@ -109,7 +109,7 @@ def add_label(
     label = Label(taxonomy=taxonomy, parent=parent, name=name, icon=check_icon(icon))
     set_description(label, description)
     check_label(label, taxonomy=taxonomy, parent=parent, name=name)
-    plan = _plan_add(taxonomy, parent)
+    plan = plan_add(taxonomy, parent)
     items = plan.item_ids()
     last = taxonomy.labels.aggregate(last=Max("position"))["last"]
     label.position = 0 if last is None else last + 1
@@ -117,7 +117,7 @@ def add_label(
     return done(plan, label, staff=staff, title=f"Label anew: {label.path} was added", items=items)
 
 
-def _plan_add(taxonomy: Taxonomy, parent: Label | None) -> Plan:
+def plan_add(taxonomy: Taxonomy, parent: Label | None) -> Plan:
     """A new label may fit what its neighbours hold; at the root, anything."""
     branch = tuple(Label.objects.all().ids_within([parent.pk])) if parent else ()
     return Plan(taxonomy, 1, branch, asks=branch, asks_everything=parent is None, label_ids=branch[:1])

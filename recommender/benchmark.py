@@ -17,7 +17,7 @@ from django.db import connection, transaction
 
 from catalog.models import Item
 from catalog.providers import Embedder
-from recommender import events, interests, slates, users
+from recommender import erasure, events, interests, slates
 from recommender.models import EndUser, Event
 from recsite.operations.errors import NotFoundError
 
@@ -113,7 +113,7 @@ def _events(rounds: int) -> dict[str, object]:
             ours.append(_timed(lambda: events.record_events(payload)))
             peer.append(_timed(lambda: _insert(user, item)))
     finally:
-        users.erase(name)
+        erasure.erase(name)
     return Pair(ours, peer).as_json(
         "record one event: checked, durable, its bell rung", "INSERT and COMMIT of the same row"
     )
@@ -146,7 +146,7 @@ def _event_to_interests(rounds: int) -> dict[str, object]:
                 time.sleep(0.005)
             seconds.append(time.perf_counter() - started)
     finally:
-        users.erase(name)
+        erasure.erase(name)
     return {
         "what": "from an event to interests that know it, by the worker",
         "median_ms": round(float(np.median(seconds)) * 1000, 1),

@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 
 from recommender.models import Experiment, Strategy
 from recsite.operations.errors import ConflictError, InvalidInputError, NotFoundError
+from recsite.operations.recreation import insert
 
 log = structlog.get_logger(__name__)
 
@@ -114,6 +115,18 @@ def bring_back(kept: str, *, staff: User) -> Experiment:
     made = Experiment.objects.create(**columns)
     log.info("experiment_brought_back", experiment=made.pk, staff=staff.pk)
     return made
+
+
+@transaction.atomic
+def put_back(draft: Experiment, *, staff: User) -> Experiment:
+    """A draft that was deleted, as the log of changes kept it, under its id. Raises ConflictError where its name was
+    taken meanwhile, InvalidInputError as `create`: where its end is past, or a strategy of its arms is gone."""
+    Experiment.objects.lock_changes()
+    _require_free(draft.name)
+    checked(plan_of(draft))
+    insert(draft)
+    log.info("experiment_put_back", experiment=draft.pk, staff=staff.pk)
+    return draft
 
 
 def locked_draft(experiment_id: int) -> Experiment:

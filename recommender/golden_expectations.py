@@ -16,6 +16,7 @@ from recommender.models import GoldenExpectation
 from recommender.rule_words import names_of
 from recommender.scopes import Scope, scope_from
 from recsite.operations.errors import InvalidInputError, NotFoundError
+from recsite.operations.recreation import insert
 
 log = structlog.get_logger(__name__)
 
@@ -46,17 +47,21 @@ def store(values: Mapping[str, object], *, pk: int | None = None, staff: User) -
     for name in COLUMNS:
         if name in values:
             setattr(expectation, name, values[name])
-    checked(expectation)
-    _refuse_missing(scope_from(expectation.scope))
-    others = GoldenExpectation.objects.active().exclude(pk=expectation.pk).count()
-    if expectation.is_active and others >= MOST_ACTIVE:
-        raise InvalidInputError(gettext("There are %(n)s active ones; switch one off first.") % {"n": others})
+    _require_possible(expectation)
     expectation.is_met, expectation.finding, expectation.checked_at = None, "", None
     expectation.save()
-    if expectation.is_active:
-        check_and_note([expectation])
-        expectation.refresh_from_db()
+    _check_now(expectation)
     log.info("golden_expectation_stored", expectation=expectation.pk, staff=staff.pk)
+    return expectation
+
+
+@transaction.atomic
+def put_back(expectation: GoldenExpectation, *, staff: User) -> GoldenExpectation:
+    """One that was deleted, under its id, and checked anew. Raises InvalidInputError as `store`."""
+    _require_possible(expectation)
+    insert(expectation)
+    _check_now(expectation)
+    log.info("golden_expectation_put_back", expectation=expectation.pk, staff=staff.pk)
     return expectation
 
 
@@ -90,6 +95,20 @@ def _expectation(pk: int) -> GoldenExpectation:
     if found is None:
         raise NotFoundError(gettext("This expectation does not exist any more: somebody deleted it."))
     return found
+
+
+def _require_possible(expectation: GoldenExpectation) -> None:
+    checked(expectation)
+    _refuse_missing(scope_from(expectation.scope))
+    others = GoldenExpectation.objects.active().exclude(pk=expectation.pk).count()
+    if expectation.is_active and others >= MOST_ACTIVE:
+        raise InvalidInputError(gettext("There are %(n)s active ones; switch one off first.") % {"n": others})
+
+
+def _check_now(expectation: GoldenExpectation) -> None:
+    if expectation.is_active:
+        check_and_note([expectation])
+        expectation.refresh_from_db()
 
 
 def _refuse_missing(scope: Scope) -> None:

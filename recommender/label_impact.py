@@ -25,7 +25,8 @@ from recommender.slates import Question, Supposition, compute
 from recommender.strategy_preview import sample_users
 
 SAMPLE_USERS = 60
-BUDGET_S = 3.0
+COUNTED_USERS = 5_000  # of more users than these, whom labels reach is counted among so many and multiplied
+BUDGET_S = 0.4  # of one request, from its beginning
 LIST_LENGTH = 12
 EXAMPLES = 3
 BROUGHT = 50
@@ -46,19 +47,23 @@ class LabelImpact:
     """users: whose interests rest on what changes; of: all users. among: whose lists may change, of whom `looked_at`
     were computed, `changed` of them differ; rules: that name the labels, so that `among` is everybody.
 
-    next_start: where to go on in the sample of `sample` users, None at its end.
+    drawn: keys of the users to look at. next_start: where to go on among them, None at their end.
     """
 
     changes: LabelChanges
     users: int
     of: int
     among: int
-    sample: int
+    drawn: tuple[int, ...]
     looked_at: int
     changed: int
     examples: tuple[Example, ...]
     rules: tuple[str, ...] = ()
     next_start: int | None = None
+
+    @property
+    def sample(self) -> int:
+        return len(self.drawn)
 
     @property
     def is_exact(self) -> bool:
@@ -79,46 +84,79 @@ class LabelImpact:
         return max(self.changed, round(low * self.among)), min(most, round(high * self.among))
 
 
-def label_impact(
-    changes: LabelChanges, *, start: int = 0, changed: int = 0, examples: int = 0, budget_s: float = BUDGET_S
-) -> LabelImpact:
-    """Users of the sample from `start` on until the time is up; one at least, so that asking again ends.
+@dataclass(frozen=True)
+class SoFar:
+    """What the answers before said: users reached, those drawn, how many of them were looked at and differ, and how
+    many examples were shown."""
 
-    changed, examples: of those before `start`, as the answer about them said.
+    users: int
+    drawn: tuple[int, ...]
+    looked_at: int = 0
+    changed: int = 0
+    examples: int = 0
+
+
+def label_impact(
+    changes: LabelChanges, *, so_far: SoFar | None = None, began: float | None = None, budget_s: float | None = None
+) -> LabelImpact:
+    """Users of the sample until the time is up. began: of the request, by `time.monotonic`.
+
+    The first answer may be that of whom it reaches, alone; each after it looks at one user at least, so asking ends.
     """
-    began = time.monotonic()
-    users, drawn = InterestLabel.objects.all().users_resting_on(changes.label_ids, changes.item_ids, n=SAMPLE_USERS)
+    began = time.monotonic() if began is None else began
+    budget_s = BUDGET_S if budget_s is None else budget_s
     named, of = _rules_naming(changes), EndUser.objects.count()
-    among = users
-    if changes.is_nothing or changes.is_too_much or (changes.is_only_branches and not named):
-        drawn, among = [], 0
-    elif named:
-        drawn, among = _anybody(), of
-    done = min(max(start, 0), len(drawn))
-    of_those = EndUser.objects.in_bulk(drawn[done:])
+    if so_far is None:
+        users, drawn = _reached(changes, of)
+        if changes.is_nothing or changes.is_too_much or (changes.is_only_branches and not named):
+            drawn = []
+        elif named:
+            drawn = _anybody()
+        so_far, must_look = SoFar(users, tuple(drawn)), False
+    else:
+        must_look = True
+    among = 0 if not so_far.drawn else of if named else so_far.users
+    done, changed = min(so_far.looked_at, len(so_far.drawn)), so_far.changed
     known: Known = {}
     before, after = PlannedShelf(LabelChanges(), known), PlannedShelf(changes, known)
     found: list[Example] = []
-    for pk in drawn[done:]:
+    for pk in so_far.drawn[done:]:
+        if not must_look and time.monotonic() - began >= budget_s:
+            break
+        must_look = False
         known.clear()
         done += 1
-        if (user := of_those.get(pk)) is not None and (differing := _differing(user, before, after)) is not None:
+        user = EndUser.objects.filter(pk=pk).first()
+        if user is not None and (differing := _differing(user, before, after)) is not None:
             changed += 1
             found.append(_example(user, *differing))
-        if time.monotonic() - began >= budget_s:
-            break
     return LabelImpact(
         changes=changes,
-        users=users,
+        users=so_far.users,
         of=of,
         among=among,
-        sample=len(drawn),
+        drawn=so_far.drawn,
         looked_at=done,
         changed=min(changed, done),
-        examples=_telling(found, shown=examples),
+        examples=_telling(found, shown=so_far.examples),
         rules=named,
-        next_start=done if done < len(drawn) else None,
+        next_start=done if done < len(so_far.drawn) else None,
     )
+
+
+def _reached(changes: LabelChanges, of: int) -> tuple[int, list[int]]:
+    """Users whose interests rest on what changes: how many, and some of them. Among very many users they are counted
+    in a part, as long as that part holds as many as are drawn; where fewer are reached, among all."""
+    if changes.is_nothing:
+        return 0, []
+    resting_on = InterestLabel.objects.all().users_resting_on
+    labels, items = changes.label_ids, changes.item_ids
+    every = -(-of // COUNTED_USERS)
+    if every > 1:
+        counted, drawn = resting_on(labels, items, n=SAMPLE_USERS, every=every)
+        if len(drawn) == SAMPLE_USERS:
+            return min(of, counted * every), drawn
+    return resting_on(labels, items, n=SAMPLE_USERS)
 
 
 def _telling(found: list[Example], *, shown: int) -> tuple[Example, ...]:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import structlog
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.utils import timezone
 from django.utils.translation import gettext
 
@@ -23,6 +23,7 @@ from recommender.models import Rule
 from recommender.rule_content import MOST_PRIORITY, RuleContent, checked, checked_name, content_of
 from recommender.rules import by_priority
 from recsite.operations.errors import ConflictError, InvalidInputError, NotFoundError
+from recsite.operations.recreation import insert
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +79,22 @@ def discard(draft_id: int, *, staff: User) -> Rule:
     draft = _draft(draft_id)
     draft.delete()
     log.info("rule_discarded", rule=draft_id, staff=staff.pk)
+    return draft
+
+
+@transaction.atomic
+def put_back(draft: Rule, *, staff: User) -> Rule:
+    """A draft that was discarded, under its id and its version. Raises ConflictError where its place was taken
+    meanwhile, InvalidRuleError where what it is about is gone."""
+    Rule.objects.lock_changes()
+    of_name = Rule.objects.filter(name=draft.name)
+    if there := of_name.filter(Q(state=Draft) | Q(version=draft.version)).first():
+        raise ConflictError(
+            gettext("%(rule)s took its place meanwhile; go on with that one, or discard it first.") % {"rule": there}
+        )
+    checked(content_of(draft))
+    insert(draft)
+    log.info("rule_put_back", rule=draft.pk, staff=staff.pk)
     return draft
 
 

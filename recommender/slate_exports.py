@@ -125,7 +125,12 @@ def run(progress: jobs.Progress) -> None:
     finally:
         partial.unlink(missing_ok=True)
     address = reverse("audit-export-file", args=[job.pk])
-    progress.describe(address=address, slates=progress.job.done, bytes=path.stat().st_size)
+    try:
+        progress.describe(address=address, slates=progress.job.done, bytes=path.stat().st_size)
+    except jobs.JobCancelled:  # somebody on it may have been erased while it was written
+        path.unlink(missing_ok=True)
+        job.details.pop("address", None)
+        raise
 
 
 def file_of(job_id: int) -> Path:
@@ -135,6 +140,8 @@ def file_of(job_id: int) -> Path:
         raise NotFoundError(gettext("Job %(job)s is no export of slates.") % {"job": job_id})
     if job.status != Job.Status.SUCCEEDED:
         raise NotFoundError(gettext("The export has not finished; see job %(job)s.") % {"job": job_id})
+    if job.details.get("_deleted"):
+        raise NotFoundError(gettext(job.message))
     path = _path(job)
     if not path.is_file():
         raise NotFoundError(
@@ -146,13 +153,24 @@ def file_of(job_id: int) -> Path:
 def delete_old_files() -> int:
     """Exports hold what users did, so they are kept for a week only. Returns how many were deleted."""
     before, deleted = time.time() - KEPT_S, 0
-    for path in sorted(_folder().glob("slates-*")):
+    for path in files():
         if path.stat().st_mtime < before:
             path.unlink(missing_ok=True)
             deleted += 1
     if deleted:
         log.info("exports_deleted", files=deleted)
     return deleted
+
+
+def files() -> list[Path]:
+    """Also those that are being written."""
+    return sorted(_folder().glob("slates-*"))
+
+
+def job_id_of(path: Path) -> int:
+    """0 for a file that no job wrote."""
+    number = path.name.removeprefix("slates-").partition(".")[0]
+    return int(number) if number.isdecimal() else 0
 
 
 def file_name(format_: str, moment: datetime) -> str:
@@ -178,21 +196,21 @@ def _rows(slate: Slate) -> Iterator[tuple[object, ...]]:
     own = (
         slate.public_id,
         slate.served_at.isoformat(),
-        _safe(slate.user_external_id),
+        cell(slate.user_external_id),
         slate.is_known_user,
-        _safe(str(slate.strategy)),
-        _safe(slate.placement),
-        _safe(slate.experiment.name) if slate.experiment else "",
-        _safe(slate.arm),
+        cell(str(slate.strategy)),
+        cell(slate.placement),
+        cell(slate.experiment.name) if slate.experiment else "",
+        cell(slate.arm),
         slate.n,
         round(slate.took_ms, 1),
     )
     rows = list(slate.items.all())
     for row in rows:
         propensity = "" if row.propensity is None else row.propensity
-        rules = _safe("; ".join(str(rule.get("name", "")) for rule in row.rules))
-        item = (_safe(row.item.external_id), _safe(row.item.title))
-        yield (*own, row.position, *item, row.score, propensity, rules, _safe(" ".join(_why(row))))
+        rules = cell("; ".join(str(rule.get("name", "")) for rule in row.rules))
+        item = (cell(row.item.external_id), cell(row.item.title))
+        yield (*own, row.position, *item, row.score, propensity, rules, cell(" ".join(_why(row))))
     if not rows:
         yield (*own, *[""] * (len(HEAD) - len(own)))
 
@@ -201,7 +219,7 @@ def _why(row: SlateItem) -> list[str]:
     return [*pinned_by(row.rules), *sentences(parts_of(row.parts))]
 
 
-def _safe(text: str) -> str:
+def cell(text: str) -> str:
     """A spreadsheet takes a text that begins like a formula for one."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 

@@ -13,14 +13,15 @@ from collections.abc import Mapping
 import structlog
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Max, ProtectedError
+from django.db.models import Max, ProtectedError, Q
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from recommender import golden
 from recommender.models import Rule, Strategy
 from recommender.strategies import live_strategy, recipe_from
 from recsite.operations.errors import ConflictError, InvalidInputError, NotFoundError
+from recsite.operations.recreation import insert
 
 log = structlog.get_logger(__name__)
 
@@ -85,6 +86,40 @@ def discard_draft(draft_id: int, *, staff: User) -> Strategy:
             gettext("%(strategy)s stays: lists that were served refer to it.") % {"strategy": draft}
         ) from None
     log.info("strategy_discarded", strategy=draft_id, staff=staff.pk)
+    return draft
+
+
+@transaction.atomic
+def remove_new(draft_id: int, *, staff: User) -> Strategy:
+    """`discard_draft`, refused where something was measured with the draft: that would be lost with it."""
+    Strategy.objects.lock_changes()
+    draft = _draft(draft_id)
+    if measured := draft.evaluations.count():
+        raise ConflictError(
+            ngettext(
+                "%(n)s evaluation measured %(strategy)s and would go with it; discard the draft on its own page.",
+                "%(n)s evaluations measured %(strategy)s and would go with it; discard the draft on its own page.",
+                measured,
+            )
+            % {"n": measured, "strategy": draft}
+        )
+    return discard_draft(draft_id, staff=staff)
+
+
+@transaction.atomic
+def put_back(draft: Strategy, *, staff: User) -> Strategy:
+    """A draft that was discarded, under its id and its version. Raises ConflictError where its place was taken
+    meanwhile, InvalidInputError where its recipe cannot work any more."""
+    Strategy.objects.lock_changes()
+    of_name = Strategy.objects.filter(name=draft.name)
+    if there := of_name.filter(Q(is_draft=True) | Q(version=draft.version)).first():
+        raise ConflictError(
+            gettext("%(strategy)s took its place meanwhile; go on with that one, or discard it first.")
+            % {"strategy": there}
+        )
+    recipe_from(draft.recipe)
+    insert(draft)
+    log.info("strategy_put_back", strategy=draft.pk, staff=staff.pk)
     return draft
 
 

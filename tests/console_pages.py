@@ -147,7 +147,11 @@ PARTS: Mapping[str, tuple[Address, ...]] = {
         lambda shop: f"{reverse('label-impact')}?edit=split&label={shop.label.pk}",
         lambda shop: f"{reverse('label-impact')}?edit=move&label={shop.label.pk}",
     ),
-    "review-impact": (at("review-impact"),),
+    "review-impact": (
+        at("review-impact"),
+        at("review-impact", query="?act=reject&row=1"),
+        at("review-impact", query="?as_of=2026-01-01T00:00:00%2B00:00"),
+    ),
     "auto-accept-impact": (at("auto-accept-impact", slug, query="?threshold=50&audit_share=5"),),
     "item-next": (at("item-next", item),),
     "item-activity": (at("item-activity", item),),

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from recommender import users
+from recommender import erasure, users
 from recommender.models import EndUser
 from recommender.serializers.users import UserInputSerializer, UserOutputSerializer
 
@@ -74,5 +74,5 @@ class UserDetail(APIView):
         responses={204: OpenApiResponse(description="Erased."), 404: OpenApiResponse(description="Nothing to erase.")},
     )
     def delete(self, request: Request, external_id: str) -> Response:
-        users.erase(external_id)
+        erasure.erase(external_id)
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from statistics import fmean
 
 from django.urls import reverse
@@ -10,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from recommender.figures import Counts, Mark, counts, percentile
-from recommender.insights.charts import COLOURS, REST_COLOUR, Chart, Column, Empty, Series
+from recommender.insights.charts import COLOURS, REST_COLOUR, Cell, Chart, Column, Empty, Series
 from recommender.models import Event, Slate, Strategy
 from recommender.models.figure import ATTRIBUTION_HOURS, FUNNEL
 from recsite.operations.date_range import DateRange, ending_on
@@ -79,10 +80,8 @@ def warning_of(found: Counts) -> str:
 def events_chart(asked: DateRange, known: Mark | None) -> Chart:
     found = counts("event", asked.start, asked.end, known=known)
     names = {value: str(name) for value, name in Event.Type.choices}
-    series, days = _by_day(found, asked, names), asked.each_day
-    totals = [sum(found.days.get(day, {}).values()) for day in days]
-    total = sum(totals)
-    summary = ""
+    stacked, days = _stacked(found, asked, names), asked.each_day
+    totals, total, summary = stacked.totals, sum(stacked.totals), ""
     if total:
         top, most = max(found.sums.items(), key=lambda one: (one[1], one[0]))
         place = max(range(len(days)), key=lambda place: totals[place])
@@ -107,17 +106,34 @@ def events_chart(asked: DateRange, known: Mark | None) -> Chart:
         y_title=gettext("Events"),
         columns=(
             Column("day", gettext("Day")),
-            *(Column(one.name.lower().replace(" ", "_"), one.name) for one in series),
+            *(Column(one.name.lower().replace(" ", "_"), one.name) for one in stacked.series),
             Column("total", gettext("Events")),
         ),
-        rows=tuple((day, *(one.values[place] for one in series), totals[place]) for place, day in enumerate(days)),
-        series=series,
-        categories=tuple(day.isoformat() for day in days),
+        rows=stacked.rows,
+        series=stacked.series,
+        categories=stacked.categories,
         summary=summary,
         as_of=found.as_of,
         warning=warning_of(found),
         empty=None if total else no_events(asked, known, found),
     )
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """Series that add up to `totals`, day by day, and the rows of the table that says the same."""
+
+    series: tuple[Series, ...]
+    totals: tuple[float, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    categories: tuple[str, ...]
+
+
+def _stacked(found: Counts, asked: DateRange, names: Mapping[str, str]) -> Stacked:
+    series, days = _by_day(found, asked, names), asked.each_day
+    totals = tuple(sum(found.days.get(day, {}).values()) for day in days)
+    rows = tuple((day, *(one.values[place] for one in series), totals[place]) for place, day in enumerate(days))
+    return Stacked(series, totals, rows, tuple(day.isoformat() for day in days))
 
 
 def _by_day(found: Counts, asked: DateRange, names: Mapping[str, str]) -> tuple[Series, ...]:
@@ -204,9 +220,8 @@ def lists_chart(asked: DateRange, known: Mark | None) -> Chart:
     found = counts("list", asked.start, asked.end, known=known)
     strategies = Strategy.objects.filter(pk__in=[int(key) for key in found.sums])
     names = {str(strategy.pk): str(strategy) for strategy in strategies}
-    series, days = _by_day(found, asked, names), asked.each_day
-    totals = [sum(found.days.get(day, {}).values()) for day in days]
-    total, summary = sum(totals), ""
+    stacked, days = _stacked(found, asked, names), asked.each_day
+    totals, total, summary = stacked.totals, sum(stacked.totals), ""
     if total:
         top, most = max(found.sums.items(), key=lambda one: (one[1], one[0]))
         summary = gettext(
@@ -226,12 +241,12 @@ def lists_chart(asked: DateRange, known: Mark | None) -> Chart:
         y_title=gettext("Lists served"),
         columns=(
             Column("day", gettext("Day")),
-            *(Column(one.name, one.name) for one in series),
+            *(Column(one.name, one.name) for one in stacked.series),
             Column("total", gettext("Lists")),
         ),
-        rows=tuple((day, *(one.values[place] for one in series), totals[place]) for place, day in enumerate(days)),
-        series=series,
-        categories=tuple(day.isoformat() for day in days),
+        rows=stacked.rows,
+        series=stacked.series,
+        categories=stacked.categories,
         summary=summary,
         as_of=found.as_of,
         warning=warning_of(found),

@@ -317,29 +317,35 @@ class InterestLabelQuerySet(models.QuerySet["InterestLabel"]):
         return self.users_resting_on(label_ids, n=1)[0]
 
     def users_resting_on(
-        self, label_ids: Sequence[int], item_ids: Sequence[int] = (), *, n: int
+        self, label_ids: Sequence[int], item_ids: Sequence[int] = (), *, n: int, every: int = 1
     ) -> tuple[int, list[int]]:
         """How many users have one of these labels among their interests, or an interest vector behind which stands an
         event with an item that carries one, or with one of these items; and n of them, drawn at random but the same
-        for the same users."""
+        for the same users. every: count only among each so-manieth user."""
+        part = (
+            ""
+            if every == 1
+            else "AND user_id = ANY(ARRAY(SELECT id FROM recommender_enduser WHERE id %% %(every)s = 0))"
+        )
         with connection.cursor() as cursor:
             cursor.execute(
-                """
+                f"""
                 WITH carrying AS (
                     SELECT item_id FROM catalog_itemlabel
                     WHERE superseded_at IS NULL AND is_assigned
                       AND coalesce(final_label_id, label_id) = ANY(%(labels)s::bigint[])
                     UNION SELECT unnest(%(items)s::bigint[])
                 ), reached AS (
-                    SELECT user_id FROM recommender_interestlabel WHERE label_id = ANY(%(labels)s::bigint[])
+                    SELECT user_id FROM recommender_interestlabel WHERE label_id = ANY(%(labels)s::bigint[]) {part}
                     UNION
                     SELECT v.user_id FROM recommender_interestvector v
                     CROSS JOIN LATERAL jsonb_array_elements(v.events) behind
                     JOIN carrying ON carrying.item_id = (behind ->> 'item')::bigint
+                    WHERE true {part}
                 )
                 SELECT user_id, count(*) OVER () FROM reached ORDER BY md5(user_id::text), user_id LIMIT %(n)s
-                """,
-                {"labels": list(label_ids), "items": list(item_ids), "n": n},
+                """,  # noqa: S608  (one of two constants)
+                {"labels": list(label_ids), "items": list(item_ids), "n": n, "every": every},
             )
             rows = cursor.fetchall()
         return (int(rows[0][1]) if rows else 0), [user_id for user_id, _ in rows]

@@ -21,7 +21,9 @@ from recommender.templatetags.scores import SOURCES, source_name
 from recommender.views.strategies import go
 from recsite.operations import saved_views
 from recsite.operations.access import staff_of, staff_page
+from recsite.operations.date_range import as_dates, kept_days
 from recsite.operations.errors import InvalidInputError, NotFoundError
+from recsite.operations.models import Job
 from recsite.operations.pages import wants_fragment
 
 CHOICES = 300
@@ -31,11 +33,13 @@ CONTENT_TYPES = {"csv": "text/csv", "jsonl": "application/x-ndjson"}
 @staff_page
 @require_GET
 def audit(request: HttpRequest) -> HttpResponse:
-    filters = filters_from(request.GET.dict())
+    days = as_dates(kept_days(request))
+    filters = filters_from({**request.GET.dict(), "from": "", "to": "", **days})
     page = page_of_slates(filters, after=request.GET.get("after", ""))
     context = {
         "filters": filters,
         "page": page,
+        "others": {name: value for name, value in filters.as_query().items() if name not in slate_filters.DAYS},
         "is_continued": bool(request.GET.get("after")),
         "has_slates": bool(page.rows) or Slate.objects.exists(),
     }
@@ -122,6 +126,12 @@ def audit_export(request: HttpRequest) -> HttpResponseBase:
 @staff_page
 @require_GET
 def audit_export_file(request: HttpRequest, pk: int) -> HttpResponseBase:
-    path = slate_exports.file_of(pk)
+    try:
+        path = slate_exports.file_of(pk)
+    except NotFoundError as error:
+        if not Job.objects.filter(pk=pk, kind=slate_exports.KIND).exists():
+            raise
+        messages.error(request, error.message)
+        return redirect("job", pk)
     kind = CONTENT_TYPES[path.suffix.removeprefix(".")]
     return FileResponse(path.open("rb"), as_attachment=True, filename=path.name, content_type=kind)

@@ -13,7 +13,7 @@ from recommender.models import EndUser
 from recommender.overview import overview
 from recommender.views.insights import range_context
 from recsite.operations.access import staff_page
-from recsite.operations.date_range import carried, read_range
+from recsite.operations.date_range import kept_days, read_range
 from recsite.operations.pages import wants_fragment
 
 
@@ -21,14 +21,14 @@ from recsite.operations.pages import wants_fragment
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
     template = "recommender/_home_live.html" if wants_fragment(request) else "recommender/home.html"
-    return render(request, template, {"overview": overview(), "range_query": carried(request.GET)})
+    return render(request, template, {"overview": overview(), "range_query": kept_days(request).urlencode()})
 
 
 @staff_page
 @require_GET
 def events_chart(request: HttpRequest) -> HttpResponse:
     """Events by day; a part of the home page that comes after the rest."""
-    asked = read_range(request.GET)
+    asked = read_range(kept_days(request))
     chart = one_chart("events", asked)
     shared = range_context(asked, address=reverse("events-chart"), target="#events-chart", page=reverse("home"))
     return render(request, "recommender/_events_chart.html", {"chart": chart, **shared})

@@ -10,13 +10,13 @@ from django.views.decorators.http import require_GET
 from recommender.insights.page import all_charts, one_chart
 from recsite.operations import saved_views
 from recsite.operations.access import staff_page
-from recsite.operations.date_range import PRESETS, DateRange, read_range
+from recsite.operations.date_range import PRESETS, DateRange, kept_days, read_range
 
 
 @staff_page
 @require_GET
 def insights(request: HttpRequest) -> HttpResponse:
-    asked = read_range(request.GET)
+    asked = read_range(kept_days(request))
     context = {"charts": all_charts(asked), **range_context(asked, address=reverse("insights"))}
     context |= saved_views.context(request, "insights")
     return render(request, "recommender/insights.html", context)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -15,12 +17,14 @@ from django.views.decorators.http import require_GET
 from catalog import auto_accept, label_changes, review_bulk
 from catalog.label_changes import LabelChanges
 from catalog.models import Taxonomy
+from catalog.models.item_label import ItemLabelQuerySet
 from catalog.review_filters import parse
-from recommender.label_impact import EXAMPLES, label_impact
+from recommender.label_impact import EXAMPLES, SAMPLE_USERS, SoFar, label_impact
 from recsite.operations.access import staff_of, staff_page
 from recsite.operations.errors import InvalidInputError, RecsiteError
 
-PROGRESS = ("start", "changed", "examples")
+PROGRESS = ("users", "drawn", "start", "changed", "examples")
+MOST_SELECTED = 200
 
 
 @staff_page
@@ -50,16 +54,27 @@ def _edited(values: QueryDict) -> LabelChanges:
 @staff_page
 @require_GET
 def review_impact(request: HttpRequest) -> HttpResponse:
-    """Of accepting all suggestions that a review page's filter matches."""
+    """Of accepting, or with act=reject of rejecting, the rows that are named, or all suggestions that a review page's
+    filter matches: that page says when it counted."""
     values = request.GET
-    as_of = _moment(values.get("as_of", ""))
-    chosen = review_bulk.chosen(
+    of = label_changes.of_rejecting if values.get("act") == "reject" else label_changes.of_accepting
+    ids = [key for key in map(_key, values.getlist("row")) if key][:MOST_SELECTED]
+    if not ids and "as_of" not in values:
+        return _part(request, _nothing_selected)
+    return _part(request, lambda: of(review_bulk.selected(ids) if ids else _matching(values, staff_of(request))))
+
+
+def _nothing_selected() -> LabelChanges:
+    raise InvalidInputError(gettext("Nothing is selected, so no list changes."))
+
+
+def _matching(values: QueryDict, reviewer: User) -> ItemLabelQuerySet:
+    return review_bulk.chosen(
         parse(values),
-        as_of=as_of,
+        as_of=_moment(values.get("as_of", "")),
         include_unsure=values.get("include_unsure") == "1",
-        reviewer=staff_of(request),
+        reviewer=reviewer,
     )
-    return _part(request, lambda: label_changes.of_accepting(chosen))
 
 
 @staff_page
@@ -74,25 +89,36 @@ def auto_accept_impact(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _part(request: HttpRequest, planned: Callable[[], LabelChanges]) -> HttpResponse:
     """All of it, or the sentence alone where a part of the sample was looked at before."""
-    start, changed, shown = (_key(request.GET.get(name, "")) for name in PROGRESS)
+    began, so_far = time.monotonic(), _so_far(request.GET)
     impact, error = None, ""
     try:
-        impact = label_impact(planned(), start=start, changed=min(changed, start), examples=min(shown, EXAMPLES))
+        impact = label_impact(planned(), so_far=so_far, began=began)
     except RecsiteError as refused:
         error = refused.message
     asked = request.GET.copy()
     if impact is not None:
-        told = (impact.next_start or 0, impact.changed, shown + len(impact.examples))
+        shown = len(impact.examples) + (so_far.examples if so_far else 0)
+        drawn = ",".join(str(pk) for pk in impact.drawn)
+        told = (impact.users, drawn, impact.looked_at, impact.changed, shown)
         for name, value in zip(PROGRESS, told, strict=True):
             asked[name] = str(value)
     context = {
         "impact": impact,
         "error": error,
-        "is_first": not start,
+        "is_first": so_far is None,
         "is_rename": request.GET.get("edit") in ("rename", "describe", "names"),
         "next": f"{request.path}?{asked.urlencode()}",
     }
     return render(request, "recommender/_label_impact.html", context)
+
+
+def _so_far(values: QueryDict) -> SoFar | None:
+    """What the part before this one handed on; None for the first."""
+    drawn = tuple(key for key in map(_key, values.get("drawn", "").split(",")) if key)[:SAMPLE_USERS]
+    if not drawn:
+        return None
+    users, start, changed, shown = (_key(values.get(name, "")) for name in ("users", "start", "changed", "examples"))
+    return SoFar(users, drawn, start, min(changed, start), min(shown, EXAMPLES))
 
 
 def _key(written: str) -> int:

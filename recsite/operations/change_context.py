@@ -89,6 +89,18 @@ def written_by(staff: User, *, path: str = "", reverts: int | None = None) -> It
 
 
 @contextmanager
+def written_by_nobody() -> Iterator[None]:
+    """The block's writes are no changes: for what has to be forgotten. Call within a transaction."""
+    token = _author.set(None)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config(%s, '', true)", [CONTEXT])
+        yield
+    finally:
+        _author.reset(token)
+
+
+@contextmanager
 def _saying(author: Author) -> Iterator[None]:
     token = _author.set(author)
     try:

@@ -34,6 +34,8 @@ class FieldChange:
 
 @dataclass(frozen=True)
 class ShownChange:
+    """why_it_stays: where it cannot be reverted and the page does not say so already."""
+
     change: Change
     kind: Kind | None
     kind_words: str
@@ -42,10 +44,8 @@ class ShownChange:
     address: str
     is_gone: bool
     fields: tuple[FieldChange, ...]
-
-    @property
-    def can_be_reverted(self) -> bool:
-        return self.kind is not None and self.kind.restore is not None and self.change.act in self.kind.takes_back
+    can_be_reverted: bool
+    why_it_stays: str
 
 
 def shown(changes: Sequence[Change]) -> list[ShownChange]:
@@ -70,10 +70,32 @@ def _shown(
     fields: list[FieldChange] = []
     for column in columns:
         fields += _field_changes(change, kind, column, referred)
+    if change.act == Change.Act.DELETED:
+        fields = [field for field in fields if field.before]  # what it did not have is no news
     address = kind.address(row) if kind is not None and kind.address is not None and row is not None else ""
     words = str(kind.words) if kind is not None else change.kind
     act = str(kind.act_words.get(change.act, "")) if kind is not None else ""
-    return ShownChange(change, kind, words, name, act or change.get_act_display(), address, row is None, tuple(fields))
+    return ShownChange(
+        change=change,
+        kind=kind,
+        kind_words=words,
+        object_words=name,
+        act_words=act or change.get_act_display(),
+        address=address,
+        is_gone=row is None,
+        fields=tuple(fields),
+        can_be_reverted=kind is not None and kind.may_take_back(change, row),
+        why_it_stays=_why_it_stays(change, kind, row),
+    )
+
+
+def _why_it_stays(change: Change, kind: Kind | None, row: object) -> str:
+    if kind is None:
+        return ""
+    if words := kind.why_it_stays(change, row):
+        return words
+    is_back = change.act == Change.Act.DELETED and row is not None and not kind.judges_itself
+    return gettext("It is there again.") if is_back else ""
 
 
 def field_name(kind: Kind | None, column: str) -> str:

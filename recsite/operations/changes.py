@@ -62,22 +62,24 @@ def found(asked: Asked) -> ChangeQuerySet:
 
 
 def revert(change_id: int, *, staff: User) -> Change | None:
-    """Set the fields of that change back, through the service that owns them. Returns the change this made, by which it
-    can be undone in turn; None where nothing is left to set.
+    """Take that change back, through the service that owns the object: fields are set, what was created goes, what was
+    deleted is there again under its id. Returns the change this made, by which it can be undone in turn; None where
+    nothing is left to do.
 
-    Raises NotFoundError, and ConflictError where the object is gone, was changed since in the same fields, or where
-    what it was is not possible any more. Nothing is written then.
+    Raises NotFoundError, and ConflictError where the object is gone or there again, was changed since, where something
+    depends on it, or where what it was is not possible any more. Nothing is written then.
     """
     change = Change.objects.filter(pk=change_id).first()
     kind = tracked.kind_of(change.kind) if change else None
     if change is None or kind is None:
         raise NotFoundError(gettext("There is no such change; it may be older than changes are kept."))
-    if kind.restore is None or change.act not in kind.takes_back:
-        raise ConflictError(str(kind.instead) or gettext("This is not taken back here."))
     try:
         with transaction.atomic(), written_by(staff, reverts=change.pk):
-            row = _unchanged_since(change, kind)
-            kind.restore(row, change, change.before, staff)
+            row, take_back = _object_of(change, kind), kind.way_back(change.act)
+            if (words := kind.why_it_stays(change, row)) or take_back is None:
+                raise ConflictError(words)
+            _refuse_unless_as_left(change, kind, row)
+            take_back(row, change, change.before, staff)
     except InvalidInputError as error:
         raise ConflictError(error.message) from error
     except (DatabaseError, ValidationError) as error:
@@ -88,31 +90,51 @@ def revert(change_id: int, *, staff: User) -> Change | None:
     return made.newest_first().first()
 
 
-def _unchanged_since(change: Change, kind: Kind) -> Model | None:
-    """The object, locked. None where the act was no change of fields: then the kind looks for itself."""
-    if change.act != Change.Act.CHANGED:
+def _object_of(change: Change, kind: Kind) -> Model | None:
+    """Locked; None where it is gone, or the kind looks for itself."""
+    if kind.judges_itself and change.act != Change.Act.CHANGED:
         return None
     rows = kind.model._default_manager.select_for_update(of=("self",))
-    row = rows.filter(**{kind.key: change.object_id}).first()
+    return rows.filter(**{kind.key: change.object_id}).first()
+
+
+def _refuse_unless_as_left(change: Change, kind: Kind, row: Model | None) -> None:
+    """Raises ConflictError where the object is not as the change left it."""
+    if kind.judges_itself and change.act != Change.Act.CHANGED:
+        return
     name = change.object_name or change.object_id
+    if change.act == Change.Act.DELETED:
+        if row is not None:
+            raise ConflictError(gettext("“%(name)s” is there again; nothing is left to bring back.") % {"name": name})
+        return
     if row is None:
         raise ConflictError(gettext("“%(name)s” was deleted; there is nothing to set back.") % {"name": name})
+    left = change.after if change.act == Change.Act.CHANGED else _before_later_ones(change)
     now = _columns(row)
-    differing = [column for column, value in change.after.items() if now.get(column) != value]
+    differing = [column for column, value in left.items() if now.get(column) != value]
     if differing:
         raise ConflictError(
             gettext("“%(name)s” was changed since: %(fields)s. Revert the later change first, or edit it.")
-            % {"name": name, "fields": _now_in_words(change, kind, differing, now)}
+            % {"name": name, "fields": _now_in_words(change, left, differing, now)}
         )
-    return row
 
 
-def _now_in_words(change: Change, kind: Kind, columns: list[str], now: Mapping[str, Any]) -> str:
+def _before_later_ones(change: Change) -> dict[str, Any]:
+    """Of a creation: the columns that people changed in later requests, as they were before. What was created is not
+    kept in full, and what workers add to it since is not in the way."""
+    later = Change.objects.of_object(change.kind, change.object_id).filter(pk__gt=change.pk)
+    first: dict[str, Any] = {}
+    for values in later.exclude(batch=change.batch).order_by("pk").values_list("before", flat=True):
+        first = {**values, **first}
+    return first
+
+
+def _now_in_words(change: Change, left: Mapping[str, Any], columns: list[str], now: Mapping[str, Any]) -> str:
     since = Change(
         kind=change.kind,
         object_id=change.object_id,
         act=Change.Act.CHANGED,
-        before={column: change.after[column] for column in columns},
+        before={column: left[column] for column in columns},
         after={column: now.get(column) for column in columns},
     )
     lines = change_words.shown([since])[0].fields

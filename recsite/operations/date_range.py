@@ -1,12 +1,13 @@
-"""The days that a page is about: read from its address, in the reader's own time zone, and carried to other pages."""
+"""The days that a page is about: read from its address, in the reader's own time zone, and kept for other pages."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from urllib.parse import urlencode
 
-from django.http import QueryDict
+from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 
@@ -14,6 +15,7 @@ PRESETS = (7, 28, 90)
 DEFAULT_DAYS = 28
 MOST_DAYS = 400
 FIELDS = ("days", "from", "to")
+KEPT = "days_shown"  # in the session
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,43 @@ def ending_on(day: date, *, days: int = DEFAULT_DAYS) -> DateRange:
     return DateRange(day - timedelta(days=days - 1), day)
 
 
-def carried(values: QueryDict) -> str:
-    """The part of an address that names days, for links to other pages; '' where it names none."""
-    return read_range(values).query if any(values.get(name) for name in FIELDS) else ""
+def carried(values: Mapping[str, str]) -> str:
+    """The part of an address that names days, for links to other pages and for keeping; '' where it names none."""
+    days = {name: day.isoformat() for name in ("from", "to") if (day := _day(values.get(name, "")))}
+    if not days and values.get("days", "") in {str(preset) for preset in PRESETS}:
+        days = {"days": values["days"]}
+    return urlencode(days)
+
+
+def kept_days(request: HttpRequest) -> QueryDict:
+    """What the address names, else what was chosen last on any page of days, kept until somebody signs out.
+
+    Named but empty, as by a form, it is none, and what was kept is forgotten. The next pages of a list keep nothing.
+    """
+    session = request.session
+    kept = str(session.get(KEPT, ""))
+    if not any(name in request.GET for name in FIELDS):
+        return QueryDict(kept)
+    asked = carried(request.GET)
+    if not asked:
+        if KEPT in session and not any(request.GET.get(name) for name in FIELDS):
+            del session[KEPT]
+    elif asked != kept and "after" not in request.GET and not _same_days(asked, kept):
+        session[KEPT] = asked
+    return QueryDict(asked)
+
+
+def as_dates(values: QueryDict) -> dict[str, str]:
+    """`from` and `to`, of a preset too; without one that is not named."""
+    if values.get("days"):
+        asked = read_range(values)
+        return {"from": asked.first.isoformat(), "to": asked.last.isoformat()}
+    return {name: str(values[name]) for name in ("from", "to") if name in values}
+
+
+def _same_days(asked: str, kept: str) -> bool:
+    """The dates of a preset do not take its place: it goes on with the days."""
+    return bool(kept) and as_dates(QueryDict(asked)) == as_dates(QueryDict(kept))
 
 
 def _day(text: str) -> date | None:

@@ -18,7 +18,6 @@ GIVEN_OR_TAKEN: Mapping[str, tracked.Words] = {
     Change.Act.CREATED: gettext_lazy("Given"),
     Change.Act.DELETED: gettext_lazy("Taken away"),
 }
-EVERY_ACT = (Change.Act.CREATED, Change.Act.CHANGED, Change.Act.DELETED)
 
 
 def restore_setting(row: Setting | None, change: Change, values: Mapping[str, Any], staff: User) -> None:
@@ -36,9 +35,12 @@ def restore_setting(row: Setting | None, change: Change, values: Mapping[str, An
         site_settings.change(change.object_id, values["value"], staff=staff)
 
 
+def why_key_stays(change: Change, key: ApiKey | None) -> tracked.Words:
+    was_revoked = change.act == Change.Act.CHANGED and change.before.get("revoked") is False
+    return gettext_lazy("A revoked key stays revoked; make a new one.") if was_revoked else ""
+
+
 def restore_key(key: ApiKey, change: Change, values: Mapping[str, Any], staff: User) -> None:
-    if values.get("revoked") is False:
-        raise ConflictError(gettext("A revoked key stays revoked; make a new one."))
     ApiKey.objects.filter(pk=key.pk).update(**_typed(values))
 
 
@@ -100,12 +102,14 @@ def register() -> None:
             key="key",
             address=lambda row: f"{reverse('settings')}#setting-{row.key}",
             restore=restore_setting,
+            remove=restore_setting,
+            recreate=restore_setting,
+            judges_itself=True,
             called=_setting_name,
             act_words={
                 Change.Act.CREATED: gettext_lazy("Set"),
                 Change.Act.DELETED: gettext_lazy("Back to its default"),
             },
-            takes_back=EVERY_ACT,
         ),
         tracked.Kind(
             name="api_key",
@@ -115,6 +119,8 @@ def register() -> None:
             key="prefix",
             address=lambda key: reverse("api-keys"),
             restore=restore_key,
+            instead=gettext_lazy("A new key is revoked on the page of API keys, for good; a deleted one is made anew."),
+            stays=why_key_stays,
         ),
         tracked.Kind(
             name="staff",
@@ -123,6 +129,7 @@ def register() -> None:
             permission="auth.change_user",
             address=_to_staff,
             restore=restore_staff,
+            instead=gettext_lazy("An account is deactivated on the page of staff; a deleted one is made anew."),
         ),
         tracked.Kind(
             name="staff_role",
@@ -132,9 +139,10 @@ def register() -> None:
             address=_to_staff,
             fields={"group_id": gettext_lazy("Role")},
             references={"group_id": Group},
-            restore=restore_role,
+            remove=restore_role,
+            recreate=restore_role,
+            judges_itself=True,
             act_words=GIVEN_OR_TAKEN,
-            takes_back=(Change.Act.CREATED, Change.Act.DELETED),
             part_of="staff",
         ),
         tracked.Kind(

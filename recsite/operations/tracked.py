@@ -12,20 +12,24 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db.models import Model, QuerySet
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 
 from recsite.operations.models import Change
 
 Words = str | Promise
-# (the object or None where it is gone, the change, the values to set, staff): sets them, or raises a RecsiteError.
-Restore = Callable[[Any, Change, Mapping[str, Any], User], None]
+# (the object or None where it is gone, the change, the values before it, staff): takes it back, or raises RecsiteError.
+TakeBack = Callable[[Any, Change, Mapping[str, Any], User], None]
 
 
 @dataclass(frozen=True)
 class Kind:
     """key: the column that `object_id` holds. rows: the objects with all that `address` reads.
 
-    restore: None where a change of this kind is not taken back here; `instead` says what to do then.
-    takes_back: the acts that can be. part_of: the kind whose page and filter this one shares.
+    restore, remove, recreate: take back what changed, created and deleted the object; None where that is not done here,
+    and `instead` says what to do then. stays: from a change and its object (None where it is gone) to why this one is
+    not taken back although others are; '' where it may be. judges_itself: the object is not what was created or
+    deleted, or comes and goes, so that remove and recreate look for themselves.
+    part_of: the kind whose page and filter this one shares.
     references: what keys in a column stand for, beside foreign keys; "scope.labels" for those inside a mapping.
     called: from `object_id` to a name that people know, where the row has none. act_words: "given" for "created", …
     """
@@ -38,9 +42,12 @@ class Kind:
     rows: Callable[[], QuerySet[Any]] | None = None
     address: Callable[[Any], str] | None = None
     fields: Mapping[str, Words] = field(default_factory=dict)
-    restore: Restore | None = None
+    restore: TakeBack | None = None
+    remove: TakeBack | None = None
+    recreate: TakeBack | None = None
     instead: Words = ""
-    takes_back: tuple[str, ...] = (Change.Act.CHANGED,)
+    stays: Callable[[Change, Any], Words] | None = None
+    judges_itself: bool = False
     part_of: str = ""
     references: Mapping[str, type[Model]] = field(default_factory=dict)
     called: Callable[[str], str] | None = None
@@ -49,6 +56,27 @@ class Kind:
     @property
     def group(self) -> str:
         return self.part_of or self.name
+
+    def way_back(self, act: str) -> TakeBack | None:
+        return {
+            Change.Act.CREATED.value: self.remove,
+            Change.Act.CHANGED.value: self.restore,
+            Change.Act.DELETED.value: self.recreate,
+        }.get(act)
+
+    def why_it_stays(self, change: Change, row: Any) -> str:
+        """'' where the change may be taken back."""
+        if self.way_back(change.act) is None:
+            return str(self.instead) or gettext("This is not taken back here.")
+        return str(self.stays(change, row)) if self.stays else ""
+
+    def may_take_back(self, change: Change, row: Any) -> bool:
+        """Where it may be tried; the act finds what only a look at other rows tells. row: None where it is gone."""
+        if self.why_it_stays(change, row):
+            return False
+        if self.judges_itself and change.act != Change.Act.CHANGED:
+            return True
+        return (row is None) == (change.act == Change.Act.DELETED)
 
     def objects(self, ids: Iterable[str]) -> dict[str, Any]:
         """object_id -> object, of those that are still there."""

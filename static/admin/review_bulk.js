@@ -12,6 +12,20 @@
     if (!count) { return; }
     var n = boxes().filter(function (box) { return box.checked; }).length;
     count.textContent = n ? n + " " + count.dataset.some : count.dataset.none;
+    ask();
+  }
+  // What it means for lists, once the selection rests, and only while somebody looks.
+  var impact = document.querySelector(".rv-impact"), waiting = 0;
+  function ask() {
+    window.clearTimeout(waiting);
+    if (!impact || !impact.open) { return; }
+    waiting = window.setTimeout(function () {
+      impact.querySelectorAll("[data-impact]").forEach(function (part) { part.dispatchEvent(new CustomEvent("wanted")); });
+    }, 300);
+  }
+  if (impact && window.htmx) {
+    impact.hidden = false;
+    impact.addEventListener("toggle", ask);
   }
   function move(step) {
     var all = rows();

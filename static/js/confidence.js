@@ -1,7 +1,6 @@
 // The reliability curve and the histogram of confidence, a range beside its number, and suggested values for a field.
 (function () {
   "use strict";
-  var drawn = [];
 
   function colour(name) { return getComputedStyle(document.documentElement).getPropertyValue(name).trim(); }
   function language() { return document.documentElement.lang; }
@@ -87,7 +86,7 @@
       },
     }, data, box);
     box.append(tip);
-    drawn.push({ box: box, plot: plot });
+    return plot;
   }
 
   function drawHistogram(box) {
@@ -113,26 +112,11 @@
       },
     }, data, box);
     box.append(tip);
-    drawn.push({ box: box, plot: plot });
+    return plot;
   }
 
-  function drawAll() {
-    drawn.forEach(function (one) { one.plot.destroy(); });
-    drawn = [];
-    if (!window.uPlot) { return; }
-    document.querySelectorAll("[data-reliability]").forEach(drawCurve);
-    document.querySelectorAll("[data-histogram]").forEach(drawHistogram);
-  }
-  drawAll();
-  document.addEventListener("theme", drawAll);
-  document.body.addEventListener("htmx:afterSwap", function () {
-    if (drawn.some(function (one) { return !document.contains(one.box); })) { drawAll(); }
-  });
-  var waiting = 0;
-  window.addEventListener("resize", function () {
-    clearTimeout(waiting);
-    waiting = setTimeout(function () { drawn.forEach(function (one) { if (one.box.clientWidth) { one.plot.setSize({ width: one.box.clientWidth, height: height(one.box) }); } }); }, 120);
-  });
+  window.recsiteRedrawn("[data-reliability]", drawCurve, height);
+  window.recsiteRedrawn("[data-histogram]", drawHistogram, height);
 
   // A range and the number beside it say the same.
   document.addEventListener("input", function (event) {

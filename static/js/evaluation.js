@@ -1,7 +1,6 @@
 // The chart of a strategy beside its baselines: bars from zero, a whisker where there is an interval, a tip.
 (function () {
   "use strict";
-  var drawn = [];
 
   function colour(name) { return getComputedStyle(document.documentElement).getPropertyValue(name).trim(); }
   function shortened(name, room) {
@@ -67,24 +66,8 @@
       },
     }, [places, only(true), only(false)], box);
     box.append(tip);
-    drawn.push({ box: box, plot: plot });
+    return plot;
   }
 
-  function drawAll() {
-    drawn.forEach(function (one) { one.plot.destroy(); });
-    drawn = [];
-    if (window.uPlot) { document.querySelectorAll("[data-beside]").forEach(draw); }
-  }
-  drawAll();
-  document.addEventListener("theme", drawAll);
-  document.body.addEventListener("htmx:afterSwap", function () {
-    var boxes = document.querySelectorAll("[data-beside]");
-    if (boxes.length !== drawn.length || drawn.some(function (one) { return !document.contains(one.box); })) { drawAll(); }
-  });
-  document.body.addEventListener("htmx:historyRestore", drawAll);
-  var waiting = 0;
-  window.addEventListener("resize", function () {
-    clearTimeout(waiting);
-    waiting = setTimeout(function () { drawn.forEach(function (one) { if (one.box.clientWidth) { one.plot.setSize({ width: one.box.clientWidth, height: 260 }); } }); }, 120);
-  });
+  window.recsiteRedrawn("[data-beside]", draw);
 })();

@@ -18,7 +18,6 @@
 
   // ---- lines by day
   var COLOURS = ["--source-other", "--source-interest", "--source-label_affinity", "--source-neighbours"];
-  var drawn = [];
   function colour(name) { return getComputedStyle(document.documentElement).getPropertyValue(name).trim(); }
 
   function draw(box) {
@@ -65,24 +64,8 @@
       },
     }, [places].concat(data.slice(1)), box);
     box.append(tip);
-    drawn.push({ box: box, plot: plot });
+    return plot;
   }
 
-  function drawAll() {
-    drawn.forEach(function (one) { one.plot.destroy(); });
-    drawn = [];
-    if (window.uPlot) { document.querySelectorAll("[data-arms-by-day]").forEach(draw); }
-  }
-  drawAll();
-  document.addEventListener("theme", drawAll);
-  document.body.addEventListener("htmx:afterSwap", function () {
-    var boxes = document.querySelectorAll("[data-arms-by-day]");
-    if (boxes.length !== drawn.length || drawn.some(function (one) { return !document.contains(one.box); })) { drawAll(); }
-  });
-  document.body.addEventListener("htmx:historyRestore", drawAll);
-  var waiting = 0;
-  window.addEventListener("resize", function () {
-    clearTimeout(waiting);
-    waiting = setTimeout(function () { drawn.forEach(function (one) { if (one.box.clientWidth) { one.plot.setSize({ width: one.box.clientWidth, height: 260 }); } }); }, 120);
-  });
+  window.recsiteRedrawn("[data-arms-by-day]", draw);
 })();

@@ -1,7 +1,6 @@
 // Charts of the insights page: stacked bars and lines by day, bars by step, a curve of shares. A tip under the pointer.
 (function () {
   "use strict";
-  var drawn = [];
   var font = "12px Inter, system-ui, sans-serif";
 
   function style(name) { return getComputedStyle(document.documentElement).getPropertyValue(name).trim(); }
@@ -98,24 +97,8 @@
       },
     }, [places].concat(order.map(function (place) { return columns[place]; })), box);
     box.append(tip);
-    drawn.push({ box: box, plot: plot });
+    return plot;
   }
 
-  function drawAll() {
-    drawn.forEach(function (one) { one.plot.destroy(); });
-    drawn = [];
-    if (window.uPlot) { document.querySelectorAll("[data-insight]").forEach(draw); }
-  }
-  drawAll();
-  document.addEventListener("theme", drawAll);
-  document.body.addEventListener("htmx:afterSwap", function () {
-    var boxes = document.querySelectorAll("[data-insight]");
-    if (boxes.length !== drawn.length || drawn.some(function (one) { return !document.contains(one.box); })) { drawAll(); }
-  });
-  document.body.addEventListener("htmx:historyRestore", drawAll);
-  var waiting = 0;
-  window.addEventListener("resize", function () {
-    clearTimeout(waiting);
-    waiting = setTimeout(function () { drawn.forEach(function (one) { if (one.box.clientWidth) { one.plot.setSize({ width: one.box.clientWidth, height: height(one.box) }); } }); }, 120);
-  });
+  window.recsiteRedrawn("[data-insight]", draw, height);
 })();

@@ -307,6 +307,18 @@ def test_a_revoked_key_stays_revoked_and_its_name_goes_back() -> None:
     assert (key.name, key.revoked) == ("shop", True)
 
 
+def test_a_key_that_was_made_is_not_revoked_by_one_click_and_the_page_says_where_it_is() -> None:
+    client = staff_client()
+    client.post("/settings/keys/new/", {"name": "shop", "scopes": ["read"]})
+    made = Change.objects.get(kind="api_key", act="created")
+    page = client.get("/changes/")
+    assert "A new key is revoked on the page of API keys" in text_of(page)
+    assert f"revert-{made.pk}" not in page.content.decode()
+    answer = client.post(f"/changes/{made.pk}/revert/", headers=HTMX)
+    assert toast_of(answer)["message"].startswith("A new key is revoked on the page of API keys")
+    assert not ApiKey.objects.get(prefix=made.object_id).revoked
+
+
 def test_a_role_goes_back_to_the_one_before() -> None:
     client, ann = staff_client(), StaffFactory(is_superuser=False)
     client.post(f"/settings/staff/{ann.pk}/role/", {"role": "viewer"})

@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.http import QueryDict
+from django.test import RequestFactory
 from django.utils import timezone
 
-from recsite.operations.date_range import MOST_DAYS, carried, read_range
+from recsite.operations.date_range import MOST_DAYS, as_dates, carried, kept_days, read_range
 
 
 def test_a_preset_ends_today_and_is_its_own_query() -> None:
@@ -41,3 +42,37 @@ def test_days_begin_at_midnight_of_the_current_zone_also_where_the_clock_changes
 def test_only_an_address_that_names_days_hands_them_on() -> None:
     assert carried(QueryDict("q=x")) == ""
     assert carried(QueryDict("q=x&days=90")) == "days=90"
+
+
+def asked(query: str, session: dict[str, str]) -> str:
+    request = RequestFactory().get(f"/?{query}")
+    request.session = session  # type: ignore[assignment]
+    return kept_days(request).urlencode()
+
+
+def test_what_an_address_names_is_kept_until_another_names_other_days_or_none() -> None:
+    session: dict[str, str] = {}
+    assert (asked("q=x", session), session) == ("", {})
+    assert asked("days=7", session) == asked("", session) == "days=7"
+    assert asked("from=2026-03-02&to=", session) == asked("q=y", session) == "from=2026-03-02"
+    assert asked("from=2026-01-01&to=2026-01-02&after=x", session) == "from=2026-01-01&to=2026-01-02"
+    assert asked("", session) == "from=2026-03-02"  # a next page is no choice of days
+    assert asked("from=nonsense", session) == ""
+    assert asked("", session) == "from=2026-03-02"
+    assert asked("user=u&from=&to=", session) == ""
+    assert (asked("", session), session) == ("", {})
+
+
+def test_the_dates_of_a_preset_do_not_take_its_place() -> None:
+    session = {"days_shown": "days=7"}
+    dates = as_dates(QueryDict("days=7"))
+    assert dates == {
+        "from": (timezone.localdate() - timedelta(days=6)).isoformat(),
+        "to": timezone.localdate().isoformat(),
+    }
+    asked(f"from={dates['from']}&to={dates['to']}", session)
+    assert session == {"days_shown": "days=7"}
+
+
+def test_a_place_one_came_from_is_no_day() -> None:
+    assert carried(QueryDict("from=focus")) == ""

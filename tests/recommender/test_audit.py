@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -235,3 +237,38 @@ def test_the_list_before_is_one_click_away_and_the_admin_leads_to_the_audit() ->
     slate = Slate.objects.get(public_id=second)
     assert f"/audit/{second}/" in client.get(change_url("recommender_slate", slate)).content.decode()
     assert take(slate.user, slate.items.all()[0].item)
+
+
+def test_the_days_chosen_on_insights_are_those_of_the_audit_until_they_are_taken_away() -> None:
+    client, now = staff_client(), timezone.now()
+    SlateFactory(user_external_id="lately", user=None)
+    Slate.objects.filter(pk=SlateFactory(user_external_id="long ago", user=None).pk).update(
+        served_at=now - timedelta(days=20)
+    )
+    shown = "These days are kept on Home, Insights and here."
+    assert "long ago" in text_of(client.get("/audit/")) and shown not in text_of(client.get("/audit/"))
+    client.get("/insights/?days=7")
+    kept = client.get("/audit/?placement=")
+    assert "lately" in text_of(kept) and "long ago" not in text_of(kept) and shown in text_of(kept)
+    explicit = client.get(f"/audit/?from={(now - timedelta(days=30)).date()}")
+    assert "long ago" in text_of(explicit)
+    assert client.get("/insights/").context["range"].days == 31  # what is chosen here is kept there
+    assert "long ago" in text_of(client.get("/audit/?user=long ago"))
+    client.get("/insights/?days=7")
+    chip = client.get("/audit/?user=long ago").content.decode()
+    assert 'href="/audit/?user=long%20ago&amp;from=&amp;to="' in chip
+    assert "long ago" in text_of(client.get("/audit/?user=long%20ago&from=&to="))
+    assert shown not in text_of(client.get("/audit/"))
+    assert client.get("/insights/").context["range"].days == 28
+
+
+def test_the_next_page_of_kept_days_does_not_fix_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slate_filters, "PER_PAGE", 1)
+    client = staff_client()
+    for _ in range(2):
+        SlateFactory()
+    client.get("/insights/?days=7")
+    page = client.get("/audit/")
+    following = re.search(r'rel="next" href="([^"]+)"', page.content.decode())
+    assert following is not None and client.get(html.unescape(following[1])).context["page"].rows
+    assert client.session["days_shown"] == "days=7"

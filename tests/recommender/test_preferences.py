@@ -7,7 +7,7 @@ from celery import current_app
 from django.utils import timezone
 
 from catalog.models import Item
-from recommender import preferences, users
+from recommender import erasure, preferences
 from recommender.models import Event, PreferenceSummary
 from recommender.views import user_preferences
 from recsite.operations.errors import ConflictError, InvalidInputError, UnavailableError
@@ -97,7 +97,7 @@ def test_where_the_model_fails_the_summary_that_is_there_stays(user, model):
 
 def test_nothing_is_kept_of_a_user_who_is_erased_while_the_model_thinks(user, model):
     found = preferences.preferences_of(["a", "b"], model)
-    users.erase("u1")
+    erasure.erase("u1")
     assert preferences._store(user, found, [], model) is None
     assert PreferenceSummary.objects.count() == 0
     assert preferences.summarise(user.pk) is None
@@ -107,7 +107,7 @@ def test_a_summary_is_erased_with_its_user(user, model):
     other = EventFactory().user
     for each in (user, other):
         preferences.summarise(each.pk)
-    users.erase("u1")
+    erasure.erase("u1")
     assert [summary.user_id for summary in PreferenceSummary.objects.all()] == [other.pk]
     assert PreferenceSummary.items.through.objects.exclude(preferencesummary=other.pk).count() == 0
 

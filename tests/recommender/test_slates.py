@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from catalog.models import Item
-from recommender import interests, neighbours, slates, users
+from recommender import erasure, interests, neighbours, slates
 from recommender.algorithms.sources import SOURCES
 from recommender.models import Slate, SlateItem, Strategy
 from recommender.slates import recommend
@@ -240,7 +240,7 @@ def test_of_a_user_erased_while_their_list_was_made_nothing_is_kept(monkeypatch)
     item = ItemFactory(vector=True)
     EndUserFactory(external_id="leaving")
     rank = slates._rank
-    monkeypatch.setattr(slates, "_rank", lambda *given: (users.erase("leaving"), rank(*given))[1])
+    monkeypatch.setattr(slates, "_rank", lambda *given: (erasure.erase("leaving"), rank(*given))[1])
     made = recommend("leaving", n=1)
     assert [ranked.item for ranked in made.items] == [item]
     assert (made.slate_id, Slate.objects.count(), SlateItem.objects.count()) == (None, 0, 0)

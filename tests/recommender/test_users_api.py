@@ -7,7 +7,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import Model
 from rest_framework.test import APIClient
 
-from recommender import users
+from recommender import erasure
 from recommender.models import EndUser, Event, GoldenExpectation, InterestLabel, InterestVector, Slate, SlateItem
 from recommender.slates import recommend
 from recsite.operations.errors import NotFoundError
@@ -107,10 +107,10 @@ def test_delete_erases_the_user_with_all_that_is_known_and_nobody_else(client):
 
 def test_slates_of_a_visitor_nobody_knew_can_be_erased_too():
     SlateFactory(user=None, user_external_id="visitor")
-    assert users.erase("visitor") == users.Erased(events=0, slates=1)
+    assert erasure.erase("visitor") == erasure.Erased(events=0, slates=1)
     assert not Slate.objects.exists()
     with pytest.raises(NotFoundError):
-        users.erase("visitor")
+        erasure.erase("visitor")
 
 
 def test_erasing_needs_the_scope_write():
@@ -158,12 +158,12 @@ def test_erasing_waits_for_a_rebuild_that_is_under_way():
         with pytest.raises(OperationalError, match="lock timeout"), transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute("SET LOCAL lock_timeout = '100ms'")
-            users.erase("u1")
+            erasure.erase("u1")
     finally:
         release.set()
         worker.join()
     assert EndUser.objects.get() == user
-    users.erase("u1")
+    erasure.erase("u1")
     assert EndUser.objects.count() == 0
 
 
@@ -175,7 +175,7 @@ def test_erasing_reaches_rules_and_golden_users_and_makes_no_rule_one_for_everyb
     GoldenExpectationFactory(user_external_id="u1")
     kept = GoldenExpectationFactory(user_external_id="u2")
 
-    users.erase("u1")
+    erasure.erase("u1")
 
     alone.refresh_from_db()
     shared.refresh_from_db()
