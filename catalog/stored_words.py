@@ -13,6 +13,7 @@ JOBS = (
     gettext_noop("Import %(file)s"),
     gettext_noop("Label %(taxonomy)s anew with version %(version)s"),
     gettext_noop("Label anew: %(before)s is now %(name)s"),
+    gettext_noop("Label anew: %(label)s came back"),
     gettext_noop("Label anew: %(label)s is back"),
     gettext_noop("Label anew: %(label)s is deprecated"),
     gettext_noop("Label anew: %(label)s is described anew"),

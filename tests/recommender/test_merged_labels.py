@@ -204,7 +204,7 @@ def test_the_impact_of_a_merge_counts_rules_that_go_on(labels, staff) -> None:
     changes = label_changes.of_merging([labels["Bread"].pk], labels["Bakery"].pk)
     user = EndUser.objects.get(external_id="u0")
     told = listed(user, PlannedShelf(changes, {}))
-    found = label_impact.label_impact(changes)
+    found = label_impact.label_impact(changes, budget_s=60.0)
     assert found.rules == ("No bread",)
     assert (found.among, found.changed) == (10, 10)  # a2 and a3 leave everybody's list
     assert set(found.examples[0].lost) == {"Item 2", "Item 3"} and found.examples[0].gained == ()
@@ -220,7 +220,7 @@ def test_a_merge_of_an_empty_label_changes_lists_by_the_rules_that_name_it(label
     assert changes.is_only_branches and not changes.is_nothing
     assert label_impact.label_impact(changes).among == 0
     published("No buns", RuleContent("exclude", of_labels(empty)))
-    found = label_impact.label_impact(changes)
+    found = label_impact.label_impact(changes, budget_s=60.0)
     assert (found.rules, found.among, found.changed) == (("No buns",), 10, 10)
 
 
