@@ -77,10 +77,9 @@ class EndUserQuerySet(models.QuerySet["EndUser"]):
         return self.annotate(event_count=Coalesce(Subquery(counted), 0))
 
     def with_interest_labels(self) -> EndUserQuerySet:
-        """The strongest interest labels of each user in one more query; `shown_interests` on each user."""
-        labels = (
-            apps.get_model("recommender", "InterestLabel").objects.select_related("label").order_by("-weight", "id")
-        )
+        """The strongest interest labels of each user in two more queries; `shown_interests` on each user."""
+        labels = apps.get_model("recommender", "InterestLabel").objects.select_related("label")
+        labels = labels.prefetch_related("label__names").order_by("-weight", "id")
         return self.prefetch_related(Prefetch("interest_labels", queryset=labels, to_attr="shown_interests"))
 
     def create_missing(self, external_ids: Iterable[str]) -> None:

@@ -117,9 +117,9 @@ def interests_context(user: EndUser | None) -> dict[str, object]:
         return {"interest_vectors": [], "interest_groups": {}}
     vectors = list(user.interest_vectors.select_related("medoid").defer("vector").order_by("position", "id"))
     labels = list(
-        user.interest_labels.select_related("label", "label__taxonomy").order_by(
-            "label__taxonomy__position", "label__taxonomy_id", "-weight", "id"
-        )
+        user.interest_labels.select_related("label", "label__taxonomy")
+        .prefetch_related("label__names")
+        .order_by("label__taxonomy__position", "label__taxonomy_id", "-weight", "id")
     )
     wanted = {entry["item"] for vector in vectors for entry in vector.events}
     wanted |= {item for label in labels for item in label.items[:ITEMS_A_LABEL]}

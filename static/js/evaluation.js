@@ -70,4 +70,18 @@
   }
 
   window.recsiteRedrawn("[data-beside]", draw);
+
+  // What was ticked while the list was on its way stays ticked.
+  var ticked = [];
+  document.body.addEventListener("htmx:beforeSwap", function (event) {
+    if (event.detail.target.id !== "evaluation-list") { return; }
+    ticked = Array.from(document.querySelectorAll("#evaluation-list [name=e]"), function (box) { return [box.id, box.checked]; });
+  });
+  document.body.addEventListener("htmx:afterSwap", function (event) {
+    if (event.detail.target.id !== "evaluation-list") { return; }
+    ticked.forEach(function (one) {
+      var box = document.getElementById(one[0]);
+      if (box) { box.checked = one[1]; }
+    });
+  });
 })();

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.utils.translation import gettext as _
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from recommender import evaluations, tasks
 from recommender.models import Evaluation, Event, Strategy
@@ -167,6 +167,21 @@ def test_one_that_waits_is_cancelled_and_two_are_compared_by_keyboard(
         "other": "calm v2",
     }
     expect(console.get_by_text(verdict)).to_be_visible()
+
+
+def test_a_tick_set_while_the_list_is_on_its_way_stays(console: Page, live_server: Any) -> None:
+    EvaluationFactory(report=whole_report())
+    console.goto(f"{live_server.url}/evaluation/")
+    console.wait_for_load_state("load")
+    held: list[Route] = []
+    console.route("**/evaluation/list/**", lambda route: held.append(route))
+    console.locator("#evaluation-list .polls").evaluate("one => one.classList.add('was-seen')")
+    with console.expect_request("**/evaluation/list/**"):
+        console.evaluate("htmx.trigger(document.body, 'jobs')")
+    console.locator("#evaluation-list input[name=e]").check()
+    held[0].continue_()
+    expect(console.locator("#evaluation-list .polls.was-seen")).to_have_count(0)
+    expect(console.locator("#evaluation-list input[name=e]")).to_be_checked()
 
 
 @pytest.mark.parametrize("width", [390, 1440])
