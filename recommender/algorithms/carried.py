@@ -19,8 +19,6 @@ LEARNED_FROM = 100
 NOISE = 10.0
 AT_ONCE = 250
 
-Columns = tuple[NDArray[np.int64], NDArray[np.float32]]
-
 
 def carried(
     users: NDArray[np.int64],
@@ -119,7 +117,7 @@ class _Best:
         values = np.concatenate([self.values, values], axis=1)
         if values.shape[1] > self.k:
             kept = np.argpartition(-np.abs(values), self.k - 1, axis=1)[:, : self.k]
-            columns, values = (np.take_along_axis(each, kept, axis=1) for each in (columns, values))
+            columns, values = np.take_along_axis(columns, kept, axis=1), np.take_along_axis(values, kept, axis=1)
         self.columns, self.values = columns, values
 
     def pairs(self, items: NDArray[np.int64]) -> NeighbourPairs:
