@@ -88,7 +88,7 @@ class Dataset:
     @cached_property
     def centred(self) -> NDArray[np.float32]:
         """(n, dim) unit rows, zeros for an item without a vector."""
-        return centre(self.vectors, self.middle) * self.vectors.any(axis=1)[:, None]
+        return centre(self.vectors, self.middle) * self.vectors.any(axis=1, keepdims=True)
 
     @cached_property
     def same_text(self) -> dict[int, tuple[int, ...]]:
