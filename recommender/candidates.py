@@ -68,8 +68,6 @@ class Pool:
     vectors: NDArray[np.float32]
     recent_ids: NDArray[np.int64]
     alike: NDArray[np.float32]
-    carrier_ids: NDArray[np.int64]
-    carried: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -184,7 +182,7 @@ def _votes_of(ids: Sequence[int], votes: Mapping[int, float]) -> NDArray[np.floa
 def _recents(state: UserState, half_life_steps: float) -> dict[int, float]:
     """What was done last, strongest first: so many that what resembles them is worth asking."""
     recents = state.recent_items(half_life_steps)
-    return {item_id: recents[item_id] for item_id in _strongest(recents, sources.CARRIERS)}
+    return {item_id: recents[item_id] for item_id in _strongest(recents, sources.RECENT_COMPARED)}
 
 
 def _values(weights: Mapping[int, float]) -> NDArray[np.float64]:
@@ -198,7 +196,7 @@ def _proposals(
     k, without = recipe.candidates_per_source, state.excluded
     found: set[int] = set()
     for source in sources.VOTING:
-        if recipe.uses(source):
+        if recipe.uses(source) and source not in sources.ONLY_SCORES:
             found.update(_highest(votes[source], k))
     if recipe.uses("interest") and state.interests:
         found.update(shelf.nearest(state.interests, max(10, k // len(state.interests)), without))
@@ -239,10 +237,9 @@ def _scored(
     ids = known.ids.tolist()
     recents = _recents(state, recipe.memory_steps["similar"])
     recent_ids = list(recents)
-    carriers = _carriers(votes, recipe)
-    vectors = shelf.vectors([*ids, *recent_ids, *carriers])
+    vectors = shelf.vectors([*ids, *recent_ids])
     latent = state.recent_items(recipe.memory_steps["latent"])
-    own, of_recent, of_carriers = np.split(vectors, [len(ids), len(ids) + len(recent_ids)])
+    own, of_recent = np.split(vectors, [len(ids)])
     labels = shelf.labels(ids)
     affinity = {interest.label_id: interest.weight for interest in state.interest_labels}
     evidence = sources.Evidence(
@@ -253,8 +250,6 @@ def _scored(
         factors=shelf.factors(ids),
         latent_done=shelf.factors(list(latent)),
         latent_weights=_values(latent),
-        carriers=of_carriers,
-        carrier_votes=_values(carriers),
         interests=_interest_rows(state.interests, own.shape[1]),
         interest_shares=np.array([interest.weight for interest in state.interests]),
         label_affinity=np.array(
@@ -279,17 +274,7 @@ def _scored(
         vectors=own,
         recent_ids=np.array(recent_ids, dtype=np.int64),
         alike=own @ of_recent.T,
-        carrier_ids=np.array(list(carriers), dtype=np.int64),
-        carried=own @ of_carriers.T,
     )
-
-
-def _carriers(votes: Mapping[str, Mapping[int, float]], recipe: Recipe) -> dict[int, float]:
-    """The items most voted for by neighbours, with their votes: what resembles them shares in it, new items too."""
-    if not recipe.uses("carried"):
-        return {}
-    together = {item_id: vote for item_id, vote in votes["neighbours"].items() if vote > 0}
-    return {item_id: together[item_id] for item_id in _strongest(together, sources.CARRIERS)}
 
 
 def _interest_rows(interests: Sequence[InterestVector], dim: int) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from recommender import evaluation_encoder, evaluation_pairs, evaluation_reranking, replay, tuning
 from recommender.algorithms import baselines as baseline_algorithms
 from recommender.algorithms import metrics
-from recommender.algorithms.learned import Learned, Learning, learn
+from recommender.algorithms.learned import Learned, Learning
 from recommender.algorithms.sources import SOURCES
 from recommender.algorithms.weights import BUCKETS, NOT_PROPOSED, bucket_of, pools_of
 from recommender.candidates import UserState
@@ -143,7 +143,7 @@ def make_lists(
 ) -> MadeLists:
     """The lists of all test cases, in their order; `took_s` without the learning."""
     fold = data.test
-    learned = learn(fold.learned_from, data.titles, learning, as_of_s=fold.as_of_s)
+    learned = tuning.learn_of(data, fold, learning)
     shelf = tuning.shelf_of(data, learned)
     started = time.monotonic()
     states, made = [], []

@@ -20,7 +20,6 @@ from recommender.algorithms import metrics
 from recommender.algorithms.histories import History, Interactions, history
 from recommender.algorithms.interest_encoder import Examples
 from recommender.algorithms.interest_transform import InterestTransform
-from recommender.algorithms.learned import learn
 from recommender.evaluation_rows import Case, Dataset
 from recommender.interests import HISTORY_EVENTS, MAX_INTERESTS
 from recommender.memory_shelf import MemoryShelf
@@ -61,7 +60,7 @@ def train(data: Dataset, *, seed: int = 0, on_step: Callable[[str], None] | None
     say = on_step or (lambda words: None)
     fold = data.validation
     say("Building interests as they were")
-    shelf = tuning.shelf_of(data, learn(fold.learned_from, data.titles, as_of_s=fold.as_of_s))
+    shelf = tuning.shelf_of(data, tuning.learn_of(data, fold))
     random = np.random.default_rng(seed)
     with threadpool_limits(1):
         lessons = list(_lessons(fold.learned_from, shelf, random))

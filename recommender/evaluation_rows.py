@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.algorithms.histories import History, Interactions, history
+from recommender.algorithms.interest import centre
 from recommender.algorithms.interest_transform import InterestTransform
 from recommender.models import InterestLabel, InterestVector
 from recommender.shelves import PooledLabel
@@ -75,6 +76,19 @@ class Dataset:
     labels: Mapping[int, tuple[PooledLabel, ...]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     transform: InterestTransform | None = None
+
+    @cached_property
+    def middle(self) -> NDArray[np.float32]:
+        """What vectors are centred by."""
+        if self.mean is not None:
+            return self.mean
+        known = self.vectors[self.vectors.any(axis=1)]
+        return known.mean(axis=0) if len(known) else np.zeros(self.vectors.shape[1], dtype=np.float32)
+
+    @cached_property
+    def centred(self) -> NDArray[np.float32]:
+        """(n, dim) unit rows, zeros for an item without a vector."""
+        return centre(self.vectors, self.middle) * self.vectors.any(axis=1, keepdims=True)
 
     @cached_property
     def same_text(self) -> dict[int, tuple[int, ...]]:

@@ -148,7 +148,7 @@ def _next_words(evidence: Mapping[str, object]) -> str:
 
 def _carried_words(evidence: Mapping[str, object]) -> str:
     titles = _titles(evidence)
-    return gettext("Resembles what users like this one take: %(items)s.") % _listed(titles) if titles else ""
+    return gettext("Resembles what goes with %(items)s.") % {"items": _and(titles[:2])} if titles else ""
 
 
 def _similar_words(evidence: Mapping[str, object]) -> str:
@@ -267,7 +267,6 @@ class _Evidence:
         needed = {item_id for tied in ties.values() for item_id, _ in tied}
         for place in places:
             needed.update(_most_alike(pool.alike[place], pool.recent_ids))
-            needed.update(_most_alike(pool.carried[place], pool.carrier_ids))
         needed.update(interest.medoid_id for interest in state.interests)
         needed.update(event["item"] for interest in state.interests for event in interest.events)
         for interest_label in state.interest_labels:
@@ -291,8 +290,6 @@ class _Evidence:
             return {"items": self._items(_most_alike(pool.alike[place], pool.recent_ids))}
         if source == "latent":
             return {"users": int(pool.users[place]), "fits": bool(pool.raw["latent"][place] > 0)}
-        if source == "carried":
-            return {"items": self._items(_most_alike(pool.carried[place], pool.carrier_ids))}
         if source == "interest":
             return self._interest(place)
         if source == "label_affinity":
@@ -357,7 +354,7 @@ def _strongest_ties(picked: Sequence[int], state: UserState) -> dict[tuple[str, 
     recent = state.recent_items(NEWEST_NAMED_STEPS)
     votes: dict[tuple[str, int], list[tuple[float, int, int]]] = defaultdict(list)
     for kind, item_id, neighbour_id, score, users in Neighbour.objects.ties(list(recent), picked):
-        if users or kind == Neighbour.Kind.WORDS:
+        if users or kind in (Neighbour.Kind.WORDS, Neighbour.Kind.CARRIED):
             votes[source_of[kind], neighbour_id].append((score * recent[item_id], item_id, users))
     return {
         key: [

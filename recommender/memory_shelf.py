@@ -14,7 +14,7 @@ from recommender.models import InterestVector
 from recommender.models.interest import NEW_AMONG_NEWEST, NEW_COMPARED
 from recommender.shelves import PooledLabel, Statistics
 
-NEIGHBOURS_OF = {"neighbours": "together", "next": "next", "words": "words"}
+NEIGHBOURS_OF = {"neighbours": "together", "next": "next", "words": "words", "carried": "carried"}
 
 
 class MemoryShelf:

@@ -8,14 +8,15 @@ from datetime import datetime
 
 import numpy as np
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from numpy.typing import NDArray
 
 from catalog.embedding import item_text
-from catalog.models import Item
+from catalog.models import Item, ItemEmbedding
 from recommender.algorithms.histories import Interactions, interactions
-from recommender.algorithms.interest import EVENT_WEIGHTS, NEUTRAL_RATING
+from recommender.algorithms.interest import EVENT_WEIGHTS, NEUTRAL_RATING, centre
 from recommender.algorithms.learned import Learned, Learning, learn
 from recommender.models import Event, ItemFactors, ItemStatistics, Neighbour, RankerFit
 from recsite.operations.errors import NotFoundError
@@ -38,7 +39,7 @@ def rebuild_statistics(*, on_progress: OnProgress | None = None) -> int:
     rows, user_ids = read_interactions(item_ids)
     as_of = Event.objects.newest_time() or timezone.now()
     report(1, 3, f"Comparing {len(item_ids):,} items")
-    learned = learn(rows, titles, live_learning(), as_of_s=as_of.timestamp())
+    learned = learn(rows, titles, live_learning(), vectors=vectors_of_items(item_ids), as_of_s=as_of.timestamp())
     found = [*_neighbour_rows(learned, item_ids)]
     report(2, 3, f"Writing {len(found):,} neighbours")
     with transaction.atomic():
@@ -64,6 +65,15 @@ def titles_of_items() -> tuple[NDArray[np.int64], list[str]]:
     return np.array([pk for pk, _, _ in rows], dtype=np.int64), [
         item_text(title, brand, "") for _, title, brand in rows
     ]
+
+
+def vectors_of_items(item_ids: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(n, dim): the centred unit vector of each of these items, ids ascending; zeros where it has none yet."""
+    vectors = np.zeros((len(item_ids), settings.EMBEDDING_DIM), dtype=np.float32)
+    known, stored = ItemEmbedding.objects.all().matrix()
+    among = np.isin(known, item_ids)  # an item may have come since the ids were read
+    vectors[np.searchsorted(item_ids, known[among])] = centre(stored[among], ItemEmbedding.objects.mean())
+    return vectors
 
 
 def read_interactions(
@@ -116,6 +126,7 @@ def _neighbour_rows(learned: Learned, item_ids: NDArray[np.int64]) -> Iterable[t
         (Neighbour.Kind.TOGETHER, learned.together),
         (Neighbour.Kind.NEXT, learned.next),
         (Neighbour.Kind.WORDS, learned.words),
+        (Neighbour.Kind.CARRIED, learned.carried),
     ):
         columns = (item_ids[found.items], item_ids[found.neighbours], found.scores, found.users)
         for row in zip(*(column.tolist() for column in columns), strict=True):

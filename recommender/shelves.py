@@ -18,7 +18,12 @@ from recommender.algorithms.interest import centre
 from recommender.algorithms.repeats import Known
 from recommender.models import InterestLabel, InterestVector, ItemFactors, ItemStatistics, Neighbour
 
-KIND_OF = {"neighbours": Neighbour.Kind.TOGETHER, "next": Neighbour.Kind.NEXT, "words": Neighbour.Kind.WORDS}
+KIND_OF = {
+    "neighbours": Neighbour.Kind.TOGETHER,
+    "next": Neighbour.Kind.NEXT,
+    "words": Neighbour.Kind.WORDS,
+    "carried": Neighbour.Kind.CARRIED,
+}
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class Shelf(Protocol):
     """Every method that proposes items leaves out those `without`, and those that may not be shown."""
 
     def votes(self, source: str, weights: Mapping[int, float], without: Sequence[int]) -> dict[int, float]:
-        """Item -> sum of weight times tie over the weighted items, for `neighbours`, `next` or `words`."""
+        """Item -> sum of weight times tie over the weighted items, for `neighbours`, `next`, `words` or `carried`."""
         ...
 
     def nearest(self, interests: Sequence[InterestVector], n: int, without: Sequence[int]) -> list[int]:

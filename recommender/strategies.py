@@ -37,7 +37,7 @@ DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType(
     }
 )
 DEFAULT_MEMORY_STEPS: Mapping[str, float] = MappingProxyType(
-    {"neighbours": 8.0, "next": 1.5, "words": 1.5, "similar": 1.5, "latent": 2.0}
+    {"neighbours": 8.0, "next": 1.5, "words": 1.5, "similar": 1.5, "latent": 2.0, "carried": 8.0}
 )
 
 
@@ -199,7 +199,10 @@ def ranker_from(recipe: Recipe, parameters: Mapping[str, Any], *, fit_id: int | 
     """parameters: as RankerFit keeps them."""
     memory = {**recipe.memory_steps, **parameters["memory_steps"]}
     model = RepeatModel(**{name: _tuples(value) for name, value in parameters["repeat_model"].items()})
-    return Ranker(replace(recipe, memory_steps=memory), parameters["spreads"], model, parameters["weights"], fit_id)
+    spreads = dict(parameters["spreads"])
+    if "carried" not in parameters["memory_steps"]:  # a fit of before it had a memory: its scores had another scale
+        spreads.pop("carried", None)
+    return Ranker(replace(recipe, memory_steps=memory), spreads, model, parameters["weights"], fit_id)
 
 
 def _tuples(value: float | list[float]) -> Any:

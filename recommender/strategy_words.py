@@ -40,7 +40,7 @@ GROUPS: Mapping[str, Words] = {
 SOURCE_HELP: Mapping[str, Words] = {
     "neighbours": gettext_lazy("What users take who take the same things."),
     "next": gettext_lazy("What others took right after the user's latest items."),
-    "carried": gettext_lazy("What resembles the items those users take; finds new ones too."),
+    "carried": gettext_lazy("New items that resemble what those users take."),
     "latent": gettext_lazy("What fits the taste that their items show, also items nobody took together."),
     "similar": gettext_lazy("How much an item resembles what they took last."),
     "words": gettext_lazy("Items whose titles share rare words with what they took last."),

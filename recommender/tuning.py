@@ -43,15 +43,18 @@ class Tuned:
     ndcg_after: float
 
 
+def learn_of(data: Dataset, fold: Fold, learning: Learning | None = None) -> Learned:
+    """What the site's worker would have learned at that moment."""
+    return learn(fold.learned_from, data.titles, learning, vectors=data.centred, as_of_s=fold.as_of_s)
+
+
 def shelf_of(data: Dataset, learned: Learned) -> MemoryShelf:
     """Items nobody took yet stay on the shelf: a catalog has them before anybody takes them."""
-    known = data.vectors[data.vectors.any(axis=1)]
-    mean = known.mean(axis=0) if len(known) else np.zeros(data.vectors.shape[1], dtype=np.float32)
     return MemoryShelf(
         learned,
         data.titles,
         data.vectors,
-        mean if data.mean is None else data.mean,
+        data.middle,
         newest_first=data.newest_first,
         is_allowed=data.is_allowed,
         labels=data.labels,
@@ -65,13 +68,13 @@ def tune(data: Dataset, recipe: Recipe, *, on_step: Callable[[str], None] | None
     """
     say = on_step or (lambda words: None)
     fold = Fold(data.validation.learned_from, sample(data.validation.cases, MOST_CASES))
-    learned = learn(fold.learned_from, data.titles, as_of_s=fold.as_of_s)
+    learned = learn_of(data, fold)
     shelf = shelf_of(data, learned)
     states = [replay.state_of(case, recipe, shelf, data.same_text, data.transform) for case in fold.cases]
     say("Choosing how neighbours are learned")
     learning = _learning(data, fold, learned, states)
     say("Learning what was known before validation")
-    learned = learn(fold.learned_from, data.titles, learning, as_of_s=fold.as_of_s)
+    learned = learn_of(data, fold, learning)
     shelf = shelf_of(data, learned)
     ranker = Ranker(recipe, repeat_model=repeat_model(fold, learning))
     say(f"Making {len(fold.cases):,} lists of validation")

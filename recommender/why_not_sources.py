@@ -17,7 +17,6 @@ from recommender.slates import Computed
 from recsite.operations.templatetags.console import number
 
 MOST_NEW = 500
-ONLY_SCORES = ("carried", "latent")
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def source_ranks(computed: Computed, item_id: int) -> tuple[SourceRank, ...]:
         found[source] = SourceRank(source, "ranked" if place else "unknown", rank, of, taken)
 
     for source in sources.VOTING:
-        if recipe.uses(source):
+        if recipe.uses(source) and source not in sources.ONLY_SCORES:
             votes = shelf.votes(source, state.recent_items(recipe.memory_steps[source]), without)
             ranked(source, _among(votes, item_id), k)
     if recipe.uses("interest"):
@@ -88,7 +87,7 @@ def source_ranks(computed: Computed, item_id: int) -> tuple[SourceRank, ...]:
 
 
 def _silent(source: str, is_used: bool) -> SourceRank:
-    return SourceRank(source, "only scores" if is_used and source in ONLY_SCORES else "unused")
+    return SourceRank(source, "only scores" if is_used and source in sources.ONLY_SCORES else "unused")
 
 
 def _among(weights: Mapping[int, float], item_id: int) -> tuple[int, int] | None:

@@ -16,6 +16,7 @@ from recommender.algorithms.popularity import popularity
 
 NAMES = ("pop", "repeat", "itemknn", "ease")
 POWERS = (1, 3)
+ITEMS_AT_ONCE = 1_000
 HALF_LIVES_STEPS = (1.0, 4.0, 15.0, 1e6)
 POPULARITY_HALF_LIVES_DAYS = (7.0, 28.0, 120.0, 1e6)
 SHRINKAGES = (0.0, 20.0, 100.0)
@@ -31,11 +32,12 @@ def content(vectors: NDArray[np.float32], pasts: Sequence[History]) -> Iterator[
     """Cosine of the texts' vectors to what was done, nothing else. vectors: (items, dim), centred unit rows."""
     for half_life in HALF_LIVES_STEPS:
         weights = faded(pasts, len(vectors), half_life)
+        done = np.unique(weights.indices)
         for power in POWERS:
             scores = np.zeros((len(pasts), len(vectors)), dtype=np.float32)
-            for row in range(len(pasts)):
-                done = weights[row].indices
-                scores[row] = weights[row].data @ np.maximum(vectors[done] @ vectors.T, 0.0) ** power
+            for start in range(0, len(vectors), ITEMS_AT_ONCE):
+                some = slice(start, start + ITEMS_AT_ONCE)
+                scores[:, some] = weights[:, done] @ np.maximum(vectors[done] @ vectors[some].T, 0.0) ** power
             yield f"power {power}, half life {half_life:g} steps", scores
 
 

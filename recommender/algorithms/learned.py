@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.algorithms import neighbours as ties
+from recommender.algorithms.carried import carried
 from recommender.algorithms.factors import item_factors
 from recommender.algorithms.histories import DAY_S, Interactions
 from recommender.algorithms.interest import decay
@@ -31,12 +32,13 @@ class Learning:
 
 @dataclass(frozen=True)
 class Learned:
-    """together, next, words: pairs of items; factors: (n_items, k). The rest is by item, (n_items,); first_s and last_s
-    are infinite where nobody took it."""
+    """together, next, words, carried: pairs of items; factors: (n_items, k). The rest is by item, (n_items,); first_s
+    and last_s are infinite where nobody took it."""
 
     together: ties.NeighbourPairs
     next: ties.NeighbourPairs
     words: ties.NeighbourPairs
+    carried: ties.NeighbourPairs
     factors: NDArray[np.float32]
     events: NDArray[np.int64]
     users: NDArray[np.int64]
@@ -51,9 +53,15 @@ class Learned:
 
 
 def learn(
-    rows: Interactions, titles: Sequence[str], learning: Learning | None = None, *, as_of_s: float | None = None
+    rows: Interactions,
+    titles: Sequence[str],
+    learning: Learning | None = None,
+    *,
+    vectors: NDArray[np.float32] | None = None,
+    as_of_s: float | None = None,
 ) -> Learned:
-    """titles: one an item. `as_of_s`: from when "recently" is counted back, by default the newest row."""
+    """titles: one an item; vectors: (n_items, dim) centred unit rows, zeros where one has none. `as_of_s`: from when
+    "recently" is counted back, by default the newest row."""
     learning = learning or Learning()
     as_of_s = rows.newest_s if as_of_s is None else as_of_s
     users, items, last_s = last_of_pairs(rows)
@@ -73,6 +81,13 @@ def learn(
         ),
         next=ties.transitions(rows, k=NEIGHBOURS_PER_ITEM),
         words=ties.words(titles, k=WORDS_PER_ITEM),
+        carried=carried(
+            users,
+            items,
+            ties.word_rows(titles),
+            np.zeros((rows.n_items, 1), dtype=np.float32) if vectors is None else vectors,
+            k=NEIGHBOURS_PER_ITEM,
+        ),
         # As the database keeps them, in half precision.
         factors=item_factors(users, items, n_users=rows.n_users, n_items=rows.n_items)
         .astype(np.float16)

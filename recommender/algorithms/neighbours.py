@@ -149,6 +149,16 @@ def words(texts: Sequence[str], *, k: int = 50, power: float = 2.0) -> Neighbour
     larger catalog, tells nothing and would cost the square of their number. Scripts without spaces count by pairs of
     characters.
     """
+    matrix = word_rows(texts)
+    found = [_alike(matrix, start, k=k, power=power) for start in range(0, len(texts), WORDS_AT_ONCE)]
+    if not found:
+        return NeighbourPairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64))
+    items, others, scores = (np.concatenate(columns) for columns in zip(*found, strict=True))
+    return NeighbourPairs(items, others, scores, np.zeros(len(items), dtype=np.int64))
+
+
+def word_rows(texts: Sequence[str]) -> sparse.csr_matrix:
+    """(texts, words): inverse document frequencies of each text's words, at unit length; zeros where none tells."""
     documents = [set(_tokens(text)) for text in texts]
     frequency = Counter(token for tokens in documents for token in tokens)
     most = max(MOST_WITH_A_WORD, len(texts) // 50)
@@ -160,12 +170,7 @@ def words(texts: Sequence[str], *, k: int = 50, power: float = 2.0) -> Neighbour
     weight = np.log(max(len(texts), 1) / np.array([frequency[token] for token in sorted(frequency)], dtype=np.float64))
     matrix = sparse.csr_matrix((weight[columns], (rows, columns)), shape=(len(texts), len(column)))
     length = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-    matrix = sparse.csr_matrix(sparse.diags(1.0 / np.maximum(length, 1e-9)) @ matrix)
-    found = [_alike(matrix, start, k=k, power=power) for start in range(0, len(texts), WORDS_AT_ONCE)]
-    if not found:
-        return NeighbourPairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64))
-    items, others, scores = (np.concatenate(columns) for columns in zip(*found, strict=True))
-    return NeighbourPairs(items, others, scores, np.zeros(len(items), dtype=np.int64))
+    return sparse.csr_matrix(sparse.diags(1.0 / np.maximum(length, 1e-9)) @ matrix)
 
 
 def _alike(

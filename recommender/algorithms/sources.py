@@ -25,12 +25,13 @@ SOURCES = (
     "trending",
     "new",
 )
-VOTING = ("neighbours", "next", "words")
+VOTING = ("neighbours", "next", "words", "carried")
+ONLY_SCORES = ("carried", "latent")
+"""Sources that propose nothing themselves."""
 REMEMBERING = (*VOTING, "similar", "latent")
 """Sources that fade what was done by steps; `Recipe.memory_steps` has a half life for each."""
-CARRIERS = 40
+RECENT_COMPARED = 40
 SHARPNESS = 3
-CARRIED_SHARPNESS = 4
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,7 @@ class Evidence:
 
     votes: by source in VOTING, (n,). vectors: (n, dim). recent: (h, dim) of the items done, with weights (h,).
     factors: (n, k) and latent_done (m, k) with latent_weights (m,) of the items done.
-    carriers: (c, dim) of the items most voted for, with their votes (c,). interests: (k, dim), with shares (k,).
-    label_affinity, repeat, popularity, trend: (n,); users: (n,) who took each.
+    interests: (k, dim), with shares (k,). label_affinity, repeat, popularity, trend: (n,); users: (n,) who took each.
     """
 
     votes: Mapping[str, NDArray[np.float64]]
@@ -50,8 +50,6 @@ class Evidence:
     factors: NDArray[np.float32]
     latent_done: NDArray[np.float32]
     latent_weights: NDArray[np.float64]
-    carriers: NDArray[np.float32]
-    carrier_votes: NDArray[np.float64]
     interests: NDArray[np.float32]
     interest_shares: NDArray[np.float64]
     label_affinity: NDArray[np.float64]
@@ -74,9 +72,6 @@ def raw_scores(evidence: Evidence, *, new_below_users: int) -> Scored:
     fresh = newness(evidence.users, below_users=new_below_users)
     raw = {
         **{source: np.asarray(evidence.votes[source], dtype=np.float64) for source in VOTING},
-        "carried": resemblance(
-            evidence.vectors, evidence.carriers, evidence.carrier_votes, sharpness=CARRIED_SHARPNESS
-        ),
         "similar": similar(evidence.vectors, evidence.recent, evidence.recent_weights),
         "latent": factor_scores(evidence.factors, evidence.latent_done, evidence.latent_weights),
         "interest": closeness,

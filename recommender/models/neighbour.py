@@ -161,6 +161,7 @@ class Neighbour(models.Model):
         TOGETHER = "together", gettext_lazy("Taken by the same users")
         NEXT = "next", gettext_lazy("Taken right after")
         WORDS = "words", gettext_lazy("Described in the same words")
+        CARRIED = "carried", gettext_lazy("New, and like what the same users take")
 
     kind = models.CharField(max_length=8, choices=Kind.choices, db_default=Kind.TOGETHER)
     item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="neighbours")

@@ -92,7 +92,8 @@ class Twin:
 def twin() -> Twin:
     item_ids, titles = neighbours.titles_of_items()
     rows, _ = neighbours.read_interactions(item_ids)
-    learned = learn(rows, titles, as_of_s=Event.objects.newest_time().timestamp())
+    vectors = neighbours.vectors_of_items(item_ids)
+    learned = learn(rows, titles, vectors=vectors, as_of_s=Event.objects.newest_time().timestamp())
     vectors = np.zeros((len(item_ids), settings.EMBEDDING_DIM), dtype=np.float32)
     known, stored = ItemEmbedding.objects.all().matrix()
     vectors[np.searchsorted(item_ids, known)] = stored

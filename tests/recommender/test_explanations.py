@@ -35,8 +35,8 @@ def item(title, **more):
         ("next", {"items": []}, ""),
         (
             "carried",
-            {"items": [item("Yeast"), item("Sugar")]},
-            "Resembles what users like this one take: Yeast; Sugar.",
+            {"items": [item("Yeast"), item("Sugar"), item("Salt")]},
+            "Resembles what goes with Yeast and Sugar.",
         ),
         ("carried", {"items": []}, ""),
         ("similar", {"items": [item("Yeast")]}, "Resembles what was taken lately: Yeast."),

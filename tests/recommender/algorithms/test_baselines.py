@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.algorithms import neighbours as ties
-from recommender.algorithms.baselines import NAMES, faded, variants
+from recommender.algorithms.baselines import NAMES, content, faded, variants
 from recommender.algorithms.histories import DAY_S, History, interactions
 
 N_ITEMS = 6
@@ -167,3 +167,18 @@ def test_names_the_order_of_rows_and_the_scale_of_weights_do_not_matter(name, dr
     assert list(again) == list(plain)
     for setting, scores in plain.items():
         assert again[setting][0][names].tolist() == pytest.approx(scores[0].tolist(), abs=1e-5)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.lists(st.integers(0, N_ITEMS - 1), min_size=1, max_size=3), max_size=4), st.integers(1, 7))
+def test_content_is_the_cosine_to_what_was_done_however_many_items_at_once(steps, at_once):
+    vectors = np.random.default_rng(0).normal(size=(N_ITEMS, 3)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    pasts = [past_of(*steps), past_of(), past_of([2])]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("recommender.algorithms.baselines.ITEMS_AT_ONCE", at_once)
+        found = dict(content(vectors, pasts))
+    alike = np.maximum(vectors @ vectors.T, 0.0)
+    weights = faded(pasts, N_ITEMS, 4.0).toarray()
+    assert found["power 3, half life 4 steps"] == pytest.approx(weights @ alike**3, abs=1e-5)
+    assert found["power 1, half life 4 steps"][1].tolist() == [0.0] * N_ITEMS

@@ -12,7 +12,6 @@ from hypothesis.extra.numpy import arrays
 
 from recommender.algorithms.interest import unit
 from recommender.algorithms.sources import (
-    CARRIED_SHARPNESS,
     SHARPNESS,
     SOURCES,
     VOTING,
@@ -44,8 +43,6 @@ def evidence(**changed):
             factors=np.zeros((len(CANDIDATES), 2), dtype=np.float32),
             latent_done=np.zeros((0, 2), dtype=np.float32),
             latent_weights=np.zeros(0),
-            carriers=NOBODY,
-            carrier_votes=np.zeros(0),
             interests=NOBODY,
             interest_shares=np.zeros(0),
             label_affinity=nothing,
@@ -161,8 +158,6 @@ def test_every_source_has_its_own_evidence():
             votes=votes,
             recent=other,
             recent_weights=np.array([0.5]),
-            carriers=other,
-            carrier_votes=np.array([2.0]),
             label_affinity=np.array([0.1, 0.2, 0.3]),
             repeat=np.array([4.0, 0.0, 0.0]),
             trend=np.array([0.0, 0.7, 0.0]),
@@ -172,7 +167,6 @@ def test_every_source_has_its_own_evidence():
     for source in VOTING:
         assert scored[source].tolist() == votes[source].tolist()
     assert scored["similar"].tolist() == pytest.approx([0.5 * 0.8**SHARPNESS, 0.5 * 0.96**SHARPNESS, 0.0])
-    assert scored["carried"].tolist() == pytest.approx([2 * 0.8**CARRIED_SHARPNESS, 2 * 0.96**CARRIED_SHARPNESS, 0.0])
     assert scored["label_affinity"].tolist() == [0.1, 0.2, 0.3]
     assert scored["repeat"].tolist() == [4.0, 0.0, 0.0]
     assert scored["trending"].tolist() == [0.0, 0.7, 0.0]
