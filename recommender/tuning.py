@@ -157,23 +157,21 @@ def _columns() -> dict[str, list[int]]:
 
 
 def _pools(cases: Sequence[Case], ranker: Ranker, shelf: MemoryShelf, states: Sequence[candidates.UserState]) -> Pools:
-    """Of a large basket only some targets, chosen by a hash, stand for all of it."""
-    raw, targets, worth, buckets = [], [], [], []
+    raw, targets, buckets = [], [], []
     for case, state in zip(cases, states, strict=True):
         pool = candidates.gather(state, ranker, shelf, n=10, only=case.candidates)
         if not len(pool):
             continue
-        chosen = drawn_targets(case)
         raw.append(replay.columns(state, shelf, pool, HALF_LIVES_STEPS))
         place_of = {item: place for place, item in enumerate(pool.ids.tolist())}
-        targets.append([place_of.get(target, NOT_PROPOSED) for target in chosen])
-        worth.append(len(case.targets) / len(chosen))
+        targets.append([place_of.get(target, NOT_PROPOSED) for target in case.targets])
         buckets.append(bucket_of(state.past.length))
     width = len(SOURCES) + len(HALF_LIVES_STEPS) * len(REMEMBERING)
-    return pools_of(raw, targets, worth, buckets, columns=width)
+    return pools_of(raw, targets, [1.0] * len(raw), buckets, columns=width)
 
 
 def drawn_targets(case: Case) -> tuple[int, ...]:
+    """Of a large basket only some, chosen by a hash, where each costs time; they stand for all of it."""
     if len(case.targets) <= MOST_TARGETS:
         return case.targets
     turn = int.from_bytes(hashlib.blake2b(case.user.encode(), digest_size=4).digest())

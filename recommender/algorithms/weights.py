@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,18 +67,34 @@ class Pools:
 
     def ndcg(self, scores: NDArray[np.float32], *, k: int) -> float:
         """Mean NDCG@k over the targets; a target among equals gets what it would on average, were they shuffled."""
-        total = 0.0
-        reached = np.concatenate([[0.0], np.cumsum(metrics.gains(np.arange(k), k=k))])
-        for targets in self.targets.T:
-            wanted = np.where(targets >= 0, scores[np.maximum(targets, 0)], np.inf)
-            spread_out = np.repeat(wanted, self.sizes)
-            above = np.add.reduceat((scores > spread_out).astype(np.int64), self.starts)
-            equal = np.add.reduceat((scores == spread_out).astype(np.int64), self.starts)
-            # Places above .. above + equal - 1 are as likely, so the gain is the mean over those of the first k.
-            first, last = np.minimum(above, k), np.minimum(above + equal, k)
-            shared = (reached[last] - reached[first]) / np.maximum(equal, 1)
-            total += float(np.where(targets >= 0, shared, 0.0) @ self.worth)
+        if not len(self):
+            return 0.0
+        table, worth = self._by_list
+        own = np.append(scores, np.float32(-np.inf))[table]
+        first = min(k, own.shape[1])
+        top = np.argpartition(-own, first - 1, axis=1)[:, :first]
+        top = np.take_along_axis(top, np.argsort(-np.take_along_axis(own, top, axis=1), axis=1), axis=1)
+        values, wanted = np.take_along_axis(own, top, axis=1), np.take_along_axis(worth, top, axis=1)
+        gains = metrics.gains(np.arange(first), k=k)
+        edge = values[:, -1:]
+        is_above = values > edge
+        same = (values[:, :, None] == values[:, None, :]).astype(np.float64)
+        total = float((wanted * is_above * ((same @ gains) / same.sum(axis=2))).sum())
+        # What equals the last of the first k shares the places that are left with those beyond them.
+        left = gains.sum() - np.append(0.0, np.cumsum(gains))[is_above.sum(axis=1)]
+        at_edge = own == edge
+        total += float((left / at_edge.sum(axis=1) * np.where(at_edge, worth, 0.0).sum(axis=1)).sum())
         return total / float(((self.targets != NONE) * self.worth[:, None]).sum() or 1.0)
+
+    @cached_property
+    def _by_list(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """(lists, longest): the entries of each list, one past the last where it is shorter; what each is worth."""
+        places = np.arange(self.sizes.max())
+        table = np.where(places < self.sizes[:, None], self.starts[:, None] + places, len(self.raw))
+        worth = np.zeros(len(self.raw) + 1)
+        is_proposed = self.targets >= 0
+        np.add.at(worth, self.targets[is_proposed], np.repeat(self.worth, is_proposed.sum(axis=1)))
+        return table, worth[table]
 
     def chosen(self, lists: NDArray[np.int64]) -> Pools:
         """Only those lists, ascending."""

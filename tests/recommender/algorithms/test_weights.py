@@ -56,6 +56,28 @@ def test_a_target_beyond_k_gains_nothing():
     assert ndcg(pools([[9, 5, 1]], [[2]]), k=3) == pytest.approx(THIRD)
 
 
+@given(
+    st.lists(st.integers(0, 3), min_size=1, max_size=14),
+    st.lists(st.integers(0, 13), min_size=1, max_size=6, unique=True),
+    st.integers(1, 12),
+)
+def test_a_whole_basket_gains_what_its_targets_gain_one_by_one(scores, drawn, k):
+    targets = [target % len(scores) for target in dict.fromkeys(drawn)]
+    alone = [ndcg(pools([scores], [[target]]), k=k) for target in targets]
+    assert ndcg(pools([scores], [targets]), k=k) == pytest.approx(np.mean(alone))
+    by_hand = []
+    for target in targets:
+        above = sum(score > scores[target] for score in scores)
+        equal = sum(score == scores[target] for score in scores)
+        shared = [1 / np.log2(place + 2) if place < k else 0.0 for place in range(above, above + equal)]
+        by_hand.append(np.mean(shared))
+    assert alone == pytest.approx(by_hand)
+
+
+def test_no_list_has_no_gain():
+    assert ndcg(pools([], [])) == 0.0
+
+
 def test_a_target_among_equals_gains_what_it_would_were_they_shuffled():
     all_three = (1 + SECOND + THIRD) / 3
     assert ndcg(pools([[1, 1, 1]], [[0]])) == ndcg(pools([[1, 1, 1]], [[2]])) == pytest.approx(all_three)
