@@ -11,13 +11,14 @@ from playwright.sync_api import Page, expect
 from catalog.models import Item
 from recommender.slates import recommend
 from tests.browser.walking import in_every_language, like, tab_to
-from tests.recommender.audited_shop import open_shop
+from tests.recommender.audited_shop import never_exploring, open_shop
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
 def shop() -> list[Item]:
+    never_exploring()
     items = open_shop()
     for user in ("u0", "u0", "u1"):
         recommend(user, n=5)
@@ -58,8 +59,7 @@ def test_a_served_list_is_found_replayed_and_compared_by_keyboard_alone(
 def test_why_an_item_is_not_on_a_list_is_asked_by_keyboard_alone(
     console: Page, live_server: Any, shop: list[Item]
 ) -> None:
-    # What was drawn to explore stands last, wherever its score belongs.
-    left_out = [each for each in recommend("u0", n=14, record=False).items if each.propensity is None][12].item
+    left_out = recommend("u0", n=13, record=False).items[12].item
     console.goto(f"{live_server.url}/why-not/?user=u0")
     tab_to(console, console.get_by_label(_("Item"), exact=True))
     console.keyboard.type(left_out.external_id)

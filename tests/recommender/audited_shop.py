@@ -9,12 +9,14 @@ from django.utils import timezone
 from catalog.models import Item
 from recommender import interests, neighbours
 from recommender.models import Event, Rule
+from recommender.strategies import DEFAULT_NAME
 from tests.factories import (
     EndUserFactory,
     EventFactory,
     ItemFactory,
     ItemLabelFactory,
     LabelFactory,
+    StrategyFactory,
     axis,
     unit_vector,
 )
@@ -34,6 +36,11 @@ def open_shop() -> list[Item]:
     neighbours.rebuild_statistics()
     interests.rebuild_all()
     return items
+
+
+def never_exploring() -> None:
+    """The live strategy draws no place for new items, so that lists differ only by what a test changes."""
+    StrategyFactory(name=DEFAULT_NAME, recipe={"explore_share": 0.0}, is_live=True)
 
 
 def take(user: object, *items: Item, kind: str = "purchase", days_ago: float = 1.0) -> list[Event]:

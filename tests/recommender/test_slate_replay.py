@@ -18,13 +18,14 @@ from recommender.slate_replay import Compared, compare, replay
 from recommender.slates import recommend
 from recommender.strategies import live_strategy
 from tests.factories import EndUserFactory, LabelFactory, StrategyFactory
-from tests.recommender.audited_shop import open_shop, publish, take
+from tests.recommender.audited_shop import never_exploring, open_shop, publish, take
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture()
 def shop() -> list[Item]:
+    never_exploring()
     return open_shop()
 
 
