@@ -116,8 +116,8 @@ def judged(*taxonomy_ids: int, only_audits: bool = False) -> list[Judged]:
     decided = ours.settled_labels()
     settled = {(item_id, taxonomy_id): (label_id, at) for item_id, taxonomy_id, _, label_id, at in decided}
     beside = {item_id for item_id, _, rank, _, _ in decided if rank > 1}
-    fields = ("item_id", "taxonomy_id", "label_id", "final_label_id", "decision", "is_automatic", "confidence")
-    fields = (*fields, "is_audit", "decided_at")
+    of_items = ("item_id", "taxonomy_id", "label_id", "final_label_id", "decision", "is_automatic", "confidence")
+    fields = (*of_items, "is_audit", "decided_at")
     rows: list[tuple[Any, ...]] = []
     for group in (ours.decided_first(), ours.beside_a_decision(beside) if beside else ours.none()):
         rows += (group.filter(is_audit=True) if only_audits else group).values_list(*fields)

@@ -211,8 +211,9 @@ def make_slates(
             name = f"load-user-{user_ids[user]}"
             shares = [arm["share"] for arm in experiment.arms]
             arm = arm_of(name, salt=experiment.salt, traffic_share=experiment.traffic_share, shares=shares)
-            by, counted = strategy, (NULL, "")
-            if arm is not None and served[place] >= experiment.started_at:
+            by = strategy
+            counted: tuple[object, str] = (NULL, "")
+            if arm is not None and experiment.started_at and served[place] >= experiment.started_at:
                 by = experiment.arms[arm]["strategy"] or strategy
                 counted = (experiment.pk, experiment.arms[arm]["name"])
             yield (
