@@ -25,7 +25,7 @@ from recommender.evaluation_rows import Case, Dataset, Fold, held_out_steps
 from recommender.memory_shelf import MemoryShelf
 from recommender.strategies import Ranker, Recipe
 
-MOST_CASES = 1_500
+MOST_CASES = 4_000
 MOST_TARGETS = 4
 HALF_LIVES_STEPS = (0.4, 1.0, 3.0, 8.0, 20.0)
 REGULARISATIONS = (20.0, 60.0, 200.0, 600.0)
