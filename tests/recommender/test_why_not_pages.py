@@ -14,13 +14,14 @@ from catalog.models import Item
 from recommender.slates import recommend
 from tests.factories import ApiKeyFactory
 from tests.pages import HTMX, assert_guarded, staff_client, text_of
-from tests.recommender.audited_shop import open_shop, take
+from tests.recommender.audited_shop import never_exploring, open_shop, take
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture()
 def shop() -> list[Item]:
+    never_exploring()
     return open_shop()
 
 
