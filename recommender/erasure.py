@@ -47,6 +47,7 @@ def erase(external_id: str) -> Erased:
         known = EndUser.objects.filter(external_id=external_id)
         EndUser.objects.lock_interests(list(known.values_list("pk", flat=True)))
         user = EndUser.objects.select_for_update().filter(external_id=external_id).first()
+        pk = user.pk if user is not None else None
         slates = Slate.objects.filter(user_external_id=external_id)
         erased = Erased(
             events=Event.objects.filter(user=user).count() if user else 0,
@@ -62,7 +63,7 @@ def erase(external_id: str) -> Erased:
         if user is not None:
             user.delete()
         transaction.on_commit(lambda: forget_in_exports(external_id))
-    log.info("user_erased", user=user.pk if user else None, events=erased.events, slates=erased.slates)
+    log.info("user_erased", user=pk, events=erased.events, slates=erased.slates)
     return erased
 
 
