@@ -163,14 +163,14 @@ def _decide(row: ItemLabel, act: str, posted: Any, reviewer: User) -> str:
         expected = ""
     if act == "accept":
         review.accept([row.pk], reviewer=reviewer, expected_decision=expected)
-        return gettext("Accepted: %(item)s is %(label)s.") % {"item": item, "label": row.label.shown_name()}
+        return gettext("Accepted: %(item)s is %(label)s.") % {"item": item, "label": row.label.name}
     if act == "reject":
         review.reject([row.pk], reviewer=reviewer, expected_decision=expected)
-        return gettext("Rejected: %(item)s is not %(label)s.") % {"item": item, "label": row.label.shown_name()}
+        return gettext("Rejected: %(item)s is not %(label)s.") % {"item": item, "label": row.label.name}
     if act.startswith(("choose:", "correct")):
         label = _label_meant(row, act.partition(":")[2], posted.get("label", ""))
         review.correct(row.pk, label.pk, reviewer=reviewer, expected_decision=expected)
-        return gettext("Corrected: %(item)s is %(label)s.") % {"item": item, "label": label.shown_name()}
+        return gettext("Corrected: %(item)s is %(label)s.") % {"item": item, "label": label.name}
     raise InvalidInputError(gettext("Choose accept, reject, an alternative, another label, skip or undo."))
 
 
@@ -194,7 +194,7 @@ def _undone_words(ids: list[int]) -> str:
         words = ngettext("Taken back: %(n)s decision.", "Taken back: %(n)s decisions.", len(ids))
         return words % {"n": f"{len(ids):,}"}
     row = ItemLabel.objects.select_related("item", "label").get(pk=ids[0])
-    return gettext("Taken back: %(label)s for %(item)s.") % {"label": row.label.shown_name(), "item": row.item.title}
+    return gettext("Taken back: %(label)s for %(item)s.") % {"label": row.label.name, "item": row.item.title}
 
 
 @review_page

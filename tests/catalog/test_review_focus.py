@@ -300,7 +300,7 @@ def test_a_decision_takes_a_constant_number_of_queries(admin, suggestion, bread)
     few = queries()
     for _ in range(12):
         ItemLabelFactory(label=bread, item=ItemFactory(vector=axis(0)))
-    assert queries() <= few <= 25
+    assert queries() <= few <= 24
 
 
 def test_the_page_takes_a_constant_number_of_queries(admin, suggestion, bread):
