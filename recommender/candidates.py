@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
@@ -12,7 +12,7 @@ from django.utils import timezone
 from numpy.typing import NDArray
 from pgvector import HalfVector
 
-from recommender.algorithms import sources
+from recommender.algorithms import sources, trees
 from recommender.algorithms.factors import factor_scores
 from recommender.algorithms.histories import History, history, recent
 from recommender.algorithms.interest import event_type_weights
@@ -54,7 +54,8 @@ class UserState:
 class Pool:
     """The candidates, by id, and each source's raw score of every one of them: raw[source] is (n_candidates,).
 
-    alike: (n_candidates, n_recent) cosines with `recent_ids`, what was done last, which explanations name.
+    alike: (n_candidates, n_recent) cosines with `recent_ids`, what was done last, which explanations name. by_trees: by
+    source the parts of what boosted trees say of them; empty without trees.
     """
 
     ids: NDArray[np.int64]
@@ -68,6 +69,7 @@ class Pool:
     vectors: NDArray[np.float32]
     recent_ids: NDArray[np.int64]
     alike: NDArray[np.float32]
+    by_trees: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -261,6 +263,11 @@ def _scored(
         users=known.users,
     )
     scored = sources.raw_scores(evidence, new_below_users=recipe.new_below_users)
+    alike = own @ of_recent.T
+    by_trees: Mapping[str, NDArray[np.float64]] = {}
+    if ranker.trees is not None:
+        facts = trees.facts(known.ids, state.past, known.for_repeats, known.users, alike)
+        by_trees = ranker.trees.parts(np.column_stack([*scored.raw.values(), facts]).astype(np.float32))
     positions = np.array([*(interest.position for interest in state.interests), NO_INTEREST], dtype=np.int64)
     return Pool(
         ids=known.ids,
@@ -273,7 +280,8 @@ def _scored(
         labels=tuple(labels.get(item_id, ()) for item_id in ids),
         vectors=own,
         recent_ids=np.array(recent_ids, dtype=np.int64),
-        alike=own @ of_recent.T,
+        alike=alike,
+        by_trees=by_trees,
     )
 
 

@@ -13,7 +13,8 @@ from threadpoolctl import threadpool_limits
 
 from recommender import evaluation_encoder, evaluation_pairs, evaluation_reranking, replay, tuning
 from recommender.algorithms import baselines as baseline_algorithms
-from recommender.algorithms import metrics
+from recommender.algorithms import fusion, metrics
+from recommender.algorithms.fusion import TREES
 from recommender.algorithms.learned import Learned, Learning
 from recommender.algorithms.sources import SOURCES
 from recommender.algorithms.weights import BUCKETS, NOT_PROPOSED, bucket_of, pools_of
@@ -175,7 +176,8 @@ def row_gains(data: Dataset, recipe: Recipe, parameters: Mapping[str, Any] | Non
 
 def cold_only(data: Dataset) -> Dataset:
     """Each fold with the targets that were new then, the new items as the candidates."""
-    return replace(data, validation=_cold(data.validation, data), test=_cold(data.test, data))
+    earlier = tuple(_cold(fold, data) for fold in data.earlier)
+    return replace(data, validation=_cold(data.validation, data), test=_cold(data.test, data), earlier=earlier)
 
 
 def _cold(fold: Fold, data: Dataset) -> Fold:
@@ -183,7 +185,7 @@ def _cold(fold: Fold, data: Dataset) -> Fold:
     known = np.zeros(len(data.titles), dtype=bool)
     known[fold.learned_from.items] = True
     taken = {target for case in fold.cases for target in case.targets if not known[target]}
-    new = tuple(sorted(taken)) if data.validation is fold else tuple(np.flatnonzero(~known).tolist())
+    new = tuple(sorted(taken)) if data.test is not fold else tuple(np.flatnonzero(~known).tolist())
     cases = [
         replace(case, targets=own, candidates=new)
         for case in fold.cases
@@ -325,35 +327,28 @@ def _compared(
 def _ablation(
     cases: Sequence[Case], states: Sequence[Any], ranker: Ranker, made: Sequence[replay.Made]
 ) -> dict[str, float]:
-    """NDCG@10 of the plain order without each source, its weight shared by the others; `all` has every source."""
+    """NDCG@10 of the plain order without what each source adds, and without the trees; `all` has everything."""
     chosen = [place for place, each in enumerate(made) if len(each.pool)][:MOST_CASES_FOR_ABLATION]
     if not chosen:
         return {}
-    raw, targets = [], []
+    voices = [*SOURCES, TREES]
+    added, targets = [], []
     for place in chosen:
         pool = made[place].pool
-        raw.append(np.stack([pool.raw[source] for source in SOURCES], axis=1).astype(np.float32))
+        fused = fusion.fuse(pool.raw, ranker.weights(states[place].past.length), ranker.spreads, pool.by_trees)
+        by_trees = np.sum(list(fused.by_trees.values()), axis=0)
+        added.append(np.stack([*fused.contributions.values(), by_trees], axis=1).astype(np.float32))
         place_of = {item: row for row, item in enumerate(pool.ids.tolist())}
         targets.append([place_of.get(target, NOT_PROPOSED) for target in tuning.drawn_targets(cases[place])])
     worth = [len(cases[place].targets) / len(own) for place, own in zip(chosen, targets, strict=True)]
     buckets = [bucket_of(states[place].past.length) for place in chosen]
-    pools = pools_of(raw, targets, worth, buckets, columns=len(SOURCES))
-    spreads = pools.spreads()
-    if ranker.spreads:
-        spreads = np.array([ranker.spreads.get(source) or 1.0 for source in SOURCES])
-    z = pools.z(spreads)
-    weights = {
-        bucket: np.array([ranker.by_bucket.get(bucket, ranker.recipe.weights).get(s, 0.0) for s in SOURCES])
-        for bucket in BUCKETS
-    }
-    of_entry = np.repeat(np.stack([weights[bucket] for bucket in buckets]), pools.sizes, axis=0).astype(np.float32)
-    contributions = z * of_entry
-    total = contributions.sum(axis=1)
-    found_gains = {"all": round(pools.ndcg(total, k=K), 5)}
-    for column, source in enumerate(SOURCES):
-        if of_entry[:, column].any():
-            found_gains[source] = round(pools.ndcg(total - contributions[:, column], k=K), 5)
-    return found_gains
+    pools = pools_of(added, targets, worth, buckets, columns=len(voices))
+    total = pools.raw[:, : len(SOURCES)].sum(axis=1)
+    found = {"all": round(pools.ndcg(total, k=K), 5)}
+    for column, voice in enumerate(voices):
+        if pools.raw[:, column].any():
+            found[voice] = round(pools.ndcg(total - pools.raw[:, column], k=K), 5)
+    return found
 
 
 def _slices(judged: Judged, cases: Sequence[Case], learned: Learned) -> dict[str, Any]:

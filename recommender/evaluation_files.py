@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from catalog.embedding import item_text
 from recommender.algorithms.histories import Interactions, history, interactions
-from recommender.evaluation_rows import Case, Dataset, Fold, held_out_steps, merged
+from recommender.evaluation_rows import Case, Dataset, Fold, earlier_moments, held_out_steps, merged
 from recsite.operations.errors import InvalidInputError
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -55,14 +55,16 @@ def read(files: Files, *, embed: Embed) -> Dataset:
         raise InvalidInputError(f"{files.test.name} has no user that {files.candidates} has candidates for.")
     test_cases = merged([_case(row, chosen.get(row.user)) for row in rows if not chosen or row.user in chosen])
     learned_from = _events(files.train, number) if files.train else _of_histories(rows, len(ids))
+    validation = _validation(files, number, rows, learned_from, chosen)
     return Dataset(
         titles=titles,
         vectors=embed(texts).astype(np.float16).astype(np.float32),
         newest_first=_newest_first(item_rows),
-        validation=_validation(files, number, rows, learned_from, chosen),
+        validation=validation,
         test=Fold(learned_from, test_cases),
         item_ids=ids,
         texts=texts,
+        earlier=() if chosen else earlier_moments(validation),
     )
 
 

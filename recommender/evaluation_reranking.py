@@ -72,7 +72,7 @@ def reranked(
 
 def _question(state: UserState, made: replay.Made, ranker: Ranker, titles: Sequence[str]) -> RerankQuestion:
     """As `slates` asks: the items picked, explored ones left out, with their scores."""
-    fused = fusion.fuse(made.pool.raw, ranker.weights(state.past.length), ranker.spreads)
+    fused = fusion.fuse(made.pool.raw, ranker.weights(state.past.length), ranker.spreads, made.pool.by_trees)
     row_of = {item: row for row, item in enumerate(made.pool.ids.tolist())}
     rows = [row_of[item] for item in made.items if item not in made.explored]
     liked = set(recent(state.past, half_life_steps=1e6)[0].tolist())

@@ -17,6 +17,8 @@ from recommender.shelves import PooledLabel
 
 REAL_TIME_S = 1e8
 """Times above are seconds since 1970; smaller ones only say what came after what."""
+ENOUGH_LISTS = 2_000
+MOST_EARLIER = 2
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,8 @@ class Fold:
 @dataclass(frozen=True)
 class Dataset:
     """Items are numbered from 0. vectors: (n, dim) as stored; transform: the interest encoder, None where interests
-    stay as they are. `validation` and `test` never share a case; whatever is
-    chosen is chosen on validation."""
+    stay as they are. `validation` and `test` never share a case; whatever is chosen is chosen on
+    validation, and on `earlier` moments beside it where its lists are few."""
 
     titles: tuple[str, ...]
     vectors: NDArray[np.float32]
@@ -76,6 +78,7 @@ class Dataset:
     labels: Mapping[int, tuple[PooledLabel, ...]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     transform: InterestTransform | None = None
+    earlier: tuple[Fold, ...] = ()
 
     @cached_property
     def middle(self) -> NDArray[np.float32]:
@@ -109,6 +112,14 @@ def merged(cases: Sequence[Case]) -> tuple[Case, ...]:
         replace(own[0], targets=tuple(dict.fromkeys(target for case in own for target in case.targets)))
         for own in found.values()
     )
+
+
+def earlier_moments(fold: Fold) -> tuple[Fold, ...]:
+    """Folds of what `fold` learned from, each before the last, until ENOUGH_LISTS are there to tune on."""
+    found = [fold]
+    while len(found) <= MOST_EARLIER and sum(len(each.cases) for each in found) < ENOUGH_LISTS:
+        found.append(held_out_steps(found[-1].learned_from))
+    return tuple(each for each in found[1:] if each.cases)
 
 
 def held_out_steps(rows: Interactions) -> Fold:

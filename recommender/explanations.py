@@ -29,7 +29,8 @@ ALIKE = 0.2  # a cosine below says nothing
 
 @dataclass(frozen=True)
 class ScorePart:
-    """What one source adds to a score: contribution = weight * z. `evidence` is JSON; `words` say it to people."""
+    """What one source adds to a score: contribution = weight * z + by_trees, the last what boosted trees read from it.
+    `evidence` is JSON; `words` say it to people."""
 
     source: str
     raw: float
@@ -38,6 +39,7 @@ class ScorePart:
     contribution: float
     evidence: dict[str, object]
     words: str
+    by_trees: float = 0.0
 
     def as_json(self) -> dict[str, object]:
         # Not asdict(): it copies the evidence deeply, which was a sixth of a whole list's time.
@@ -82,21 +84,23 @@ def pinned_by(touched: Sequence[Mapping[str, object]]) -> tuple[str, ...]:
 
 
 def sentences(parts: Iterable[ScorePart]) -> tuple[str, ...]:
-    """Words of the parts that raise the item by what two decimals can show, strongest first."""
-    raising = sorted((part for part in parts if part.contribution >= 0.005), key=lambda part: -part.contribution)
+    """Words of the parts that speak for the item and raise it by what two decimals can show, strongest first."""
+    raising = [part for part in parts if part.contribution >= 0.005 and part.z > 0]
+    raising.sort(key=lambda part: -part.contribution)
     return tuple(part.words for part in raising if part.words)
 
 
 def _part(source: str, place: int, pool: Pool, fused: Fused, evidence: dict[str, object]) -> ScorePart:
-    z, weight = float(fused.z[source][place]), fused.weights[source]
+    z, weight, by_trees = float(fused.z[source][place]), fused.weights[source], float(fused.by_trees[source][place])
     return ScorePart(
         source=source,
         raw=float(pool.raw[source][place]),
         z=z,
         weight=weight,
-        contribution=weight * z,
+        contribution=weight * z + by_trees,
         evidence=evidence,
         words=words(source, evidence),
+        by_trees=by_trees,
     )
 
 

@@ -65,7 +65,7 @@ def state_of(
 def make(case: Case, ranker: Ranker, shelf: MemoryShelf, state: UserState, *, n: int) -> Made:
     """The list that `recommend` would have returned."""
     pool = candidates.gather(state, ranker, shelf, n=n, only=case.candidates)
-    fused = fusion.fuse(pool.raw, ranker.weights(state.past.length), ranker.spreads)
+    fused = fusion.fuse(pool.raw, ranker.weights(state.past.length), ranker.spreads, pool.by_trees)
     picked = picking.pick(pool, fused, state, ranker.recipe, n=n, draw=picking.drawn(case.user, state))
     order = fusion.best_first(fused.scores, pool.ids)
     items = tuple(int(pool.ids[place]) for place in picked.places)

@@ -205,7 +205,7 @@ def compute(
     also = list_rules.brought(in_force, filtered=question.within, k=ranker.recipe.candidates_per_source)
     also = [*also, *supposing.brought(in_force)] if supposing else also
     pool = candidates.gather(state, ranker, shelf, n=question.n, only=only, also=also)
-    fused = fusion.fuse(pool.raw, ranker.weights(state.past.length), ranker.spreads)
+    fused = fusion.fuse(pool.raw, ranker.weights(state.past.length), ranker.spreads, pool.by_trees)
     ruling = list_rules.decide(in_force, pool, fused.scores, filtered=question.within)
     picked = picking.pick(
         pool,

@@ -13,13 +13,18 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext
 
+from recommender.algorithms import trees
+from recommender.algorithms.fusion import TREES
 from recommender.algorithms.repeats import RepeatModel
 from recommender.algorithms.sources import SOURCES
+from recommender.algorithms.trees import Trees
 from recommender.algorithms.weights import FEW_STEPS, bucket_of
 from recommender.models import RankerFit, Strategy
 from recsite.operations.errors import InvalidInputError, NotFoundError
 
 DEFAULT_NAME = "default"
+EACH_LENGTH = (0, 1, 2, FEW_STEPS + 1)
+"""A number of steps of each length of history that weights tell apart."""
 DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType(
     {
         "neighbours": 0.3,
@@ -34,6 +39,7 @@ DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType(
         "popular": 0.1,
         "trending": 0.02,
         "new": 0.02,
+        TREES: 0.3,
     }
 )
 DEFAULT_MEMORY_STEPS: Mapping[str, float] = MappingProxyType(
@@ -41,6 +47,8 @@ DEFAULT_MEMORY_STEPS: Mapping[str, float] = MappingProxyType(
 )
 
 
+WEIGHED = (*SOURCES, TREES)
+"""What a recipe gives weights to."""
 _BY_SOURCE = ("weights", "memory_steps")
 
 
@@ -110,14 +118,14 @@ def _checked_weights(values: object) -> dict[str, float]:
         raise InvalidInputError(
             gettext('A recipe\'s weights must be an object, like {"neighbours": 1.0, "popular": 0.3}.')
         )
-    if unknown := sorted(set(values) - set(SOURCES)):
+    if unknown := sorted(set(values) - set(WEIGHED)):
         raise InvalidInputError(
             gettext("There is no source %(name)r to weigh; the sources are %(known)s.")
-            % {"name": unknown[0], "known": ", ".join(SOURCES)}
+            % {"name": unknown[0], "known": ", ".join(WEIGHED)}
         )
     for source, weight in values.items():
         _require(_is_number(weight) and 0 <= weight <= 100, f"weights.{source}", weight, "0..100")
-    if not any(values.values()):
+    if not any(weight for source, weight in values.items() if source in SOURCES):
         raise InvalidInputError(gettext("A recipe needs a weight above 0 for at least one source."))
     return {source: float(weight) for source, weight in values.items()}
 
@@ -167,6 +175,7 @@ class Ranker:
     spreads: Mapping[str, float] = field(default_factory=dict)
     repeat_model: RepeatModel = field(default_factory=RepeatModel)
     by_bucket: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    trees: Trees | None = None
     fit_id: int | None = None
 
     def weights(self, steps: int) -> Mapping[str, float]:
@@ -182,7 +191,7 @@ class Ranker:
         found = {}
         for source in SOURCES:
             configuration = {
-                "weights": [self.weights(steps).get(source, 0.0) for steps in (0, 1, 2, FEW_STEPS + 1)],
+                "weights": [self.weights(steps).get(source, 0.0) for steps in EACH_LENGTH],
                 "spread": self.spreads.get(source),
                 "memory_steps": recipe.memory_steps.get(source),
                 "candidates": recipe.candidates_per_source,
@@ -192,6 +201,11 @@ class Ranker:
             }
             text = json.dumps(configuration, sort_keys=True)
             found[source] = hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+        if self.trees is not None:
+            weights = [self.weights(steps).get(TREES, 0.0) for steps in EACH_LENGTH]
+            digest = hashlib.blake2b(json.dumps([weights, self.spreads.get(TREES)]).encode(), digest_size=4)
+            digest.update(self.trees.nodes.tobytes())
+            found[TREES] = digest.hexdigest()
         return found
 
 
@@ -202,7 +216,14 @@ def ranker_from(recipe: Recipe, parameters: Mapping[str, Any], *, fit_id: int | 
     spreads = dict(parameters["spreads"])
     if "carried" not in parameters["memory_steps"]:  # a fit of before it had a memory: its scores had another scale
         spreads.pop("carried", None)
-    return Ranker(replace(recipe, memory_steps=memory), spreads, model, parameters["weights"], fit_id)
+    return Ranker(
+        replace(recipe, memory_steps=memory),
+        spreads,
+        model,
+        parameters["weights"],
+        trees.from_json(parameters.get("trees")) if recipe.uses(TREES) else None,
+        fit_id,
+    )
 
 
 def _tuples(value: float | list[float]) -> Any:

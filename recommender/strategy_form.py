@@ -13,14 +13,14 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from django.utils.translation import gettext
 
-from recommender.strategies import DEFAULT_MEMORY_STEPS, SOURCES, Recipe, recipe_from
+from recommender.strategies import DEFAULT_MEMORY_STEPS, SOURCES, WEIGHED, Recipe, recipe_from
 from recommender.strategy_words import GROUPS, SOURCE_HELP, FieldWords, plain, words_of
 from recommender.templatetags.scores import source_name
 from recsite.operations.errors import InvalidInputError
 
 LONGEST_JSON = 10_000
 # Fields with a number for each source, and which sources they are.
-BY_SOURCE = {"weights": SOURCES, "memory_steps": tuple(DEFAULT_MEMORY_STEPS)}
+BY_SOURCE = {"weights": WEIGHED, "memory_steps": tuple(DEFAULT_MEMORY_STEPS)}
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def form_from(typed: Mapping[str, str]) -> RecipeForm:
             field = replace(field, error=refused.message)
         fields.append(field)
     values |= by_source
-    of_weights = "" if any(by_source["weights"].values()) else gettext("Give at least one source a weight above 0.")
+    of_weights = "" if any(by_source["weights"].get(source) for source in SOURCES) else gettext("Give at least one source a weight above 0.")
     form = RecipeForm(_grouped(fields, of_weights), None)
     if form.wrong:
         return form

@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from recommender.models import Experiment, RankerFit, Strategy
-from recommender.strategies import SOURCES, Recipe, recipe_of
+from recommender.strategies import WEIGHED, Recipe, recipe_of
 from recommender.strategy_words import Change, RecipeLine, changes, lines_of
 from recsite.operations.errors import InvalidInputError, NotFoundError
 
@@ -183,7 +183,7 @@ def _fit(strategy: Strategy) -> Fit | None:
     weights = {key: each for key, each in (found or {}).items() if isinstance(each, Mapping)}
     histories = tuple(sorted(weights, key=lambda key: (HISTORIES.index(key) if key in HISTORIES else 99, key)))
     known = {source for each in weights.values() for source in each}
-    sources = [*(each for each in SOURCES if each in known), *sorted(known - set(SOURCES))]
+    sources = [*(each for each in WEIGHED if each in known), *sorted(known - set(WEIGHED))]
     largest = max((abs(float(each)) for one in weights.values() for each in one.values()), default=0.0) or 1.0
     cells = tuple(
         (source, tuple(_cell(weights[history].get(source), largest) for history in histories)) for source in sources

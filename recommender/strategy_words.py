@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_lazy
 
-from recommender.strategies import SOURCES, Recipe
+from recommender.strategies import WEIGHED, Recipe
 from recommender.templatetags.scores import source_name
 
 Words = str | Promise
@@ -50,6 +50,7 @@ SOURCE_HELP: Mapping[str, Words] = {
     "popular": gettext_lazy("What many took lately."),
     "trending": gettext_lazy("What is taken more often now than before."),
     "new": gettext_lazy("What hardly anybody took yet."),
+    "trees": gettext_lazy("What sources mean together, as boosted trees found it on past lists. Needs fitted weights."),
 }
 ITEMS, DAYS = gettext_lazy("items"), gettext_lazy("days")
 EVENTS, USERS, STEPS = gettext_lazy("events"), gettext_lazy("users"), gettext_lazy("steps")
@@ -236,7 +237,7 @@ def _lines(field: str, value: Any) -> list[RecipeLine]:
             str(SOURCE_HELP.get(source, "")),
             share=value.get(source, 0.0) / total if total else 0.0,
         )
-        for source in SOURCES
+        for source in WEIGHED
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from threadpoolctl import threadpool_limits
 
 from recommender import candidates, replay
 from recommender.algorithms import neighbours as ties
+from recommender.algorithms import trees
+from recommender.algorithms.fusion import TREES
 from recommender.algorithms.histories import DAY_S, Interactions
 from recommender.algorithms.interest import decay
 from recommender.algorithms.learned import NEIGHBOURS_PER_ITEM, RECENT_DAYS, Learned, Learning, last_of_pairs, learn
@@ -20,13 +22,15 @@ from recommender.algorithms.popularity import popularity, trend
 from recommender.algorithms.repeats import Known, RepeatModel, repeat_features, repeats
 from recommender.algorithms.repeats import fit as fit_repeats
 from recommender.algorithms.sources import REMEMBERING, SOURCES
-from recommender.algorithms.weights import NOT_PROPOSED, Pools, bucket_of, fit, pools_of
+from recommender.algorithms.weights import NOT_PROPOSED, Pools, bucket_of, choose_columns, fit, joined, pools_of
 from recommender.evaluation_rows import Case, Dataset, Fold, held_out_steps
 from recommender.memory_shelf import MemoryShelf
 from recommender.strategies import Ranker, Recipe
 
 MOST_CASES = 4_000
 MOST_TARGETS = 4
+FOLDS = 3
+"""Trees speak of a user's lists in the fit of the weights only where they were grown on other users'."""
 HALF_LIVES_STEPS = (0.4, 1.0, 3.0, 8.0, 20.0)
 REGULARISATIONS = (20.0, 60.0, 200.0, 600.0)
 POPULARITY_HALF_LIVES_DAYS = (7.0, 28.0, 120.0)
@@ -70,30 +74,47 @@ def tune(data: Dataset, recipe: Recipe, *, on_step: Callable[[str], None] | None
     fold = Fold(data.validation.learned_from, sample(data.validation.cases, MOST_CASES))
     learned = learn_of(data, fold)
     shelf = shelf_of(data, learned)
-    states = [replay.state_of(case, recipe, shelf, data.same_text, data.transform) for case in fold.cases]
+    states = _states(data, fold, recipe, shelf)
     say("Choosing how neighbours are learned")
     learning = _learning(data, fold, learned, states)
-    say("Learning what was known before validation")
-    learned = learn_of(data, fold, learning)
-    shelf = shelf_of(data, learned)
-    ranker = Ranker(recipe, repeat_model=repeat_model(fold, learning))
-    say(f"Making {len(fold.cases):,} lists of validation")
-    with threadpool_limits(1):  # products this small only wait for each other's threads
-        pools = _pools(fold.cases, ranker, shelf, states)
-    say("Fitting the weights of the sources")
-    found = fit(pools, _columns(), recipe.weights)
+    say("Fitting what is taken again")
+    model = repeat_model(fold, learning)
+    made = []
+    for moment in (fold, *data.earlier):
+        say(f"Making {len(moment.cases):,} lists of validation")
+        shelf = shelf_of(data, learn_of(data, moment, learning))
+        if moment is not fold:
+            states = _states(data, moment, recipe, shelf)
+        own = Ranker(recipe, repeat_model=model if moment is fold else repeat_model(moment, learning))
+        made.append(_lists(moment.cases, own, shelf, states))
+    lists = _Lists.joined(made)
+    say("Choosing how fast the sources forget")
+    columns = choose_columns(lists.pools, _columns(), recipe.weights)
     memory = dict(recipe.memory_steps)
     for source in REMEMBERING:
-        if found.columns[source] >= len(SOURCES):
-            memory[source] = HALF_LIVES_STEPS[(found.columns[source] - len(SOURCES)) // len(REMEMBERING)]
+        if columns[source] >= len(SOURCES):
+            memory[source] = HALF_LIVES_STEPS[(columns[source] - len(SOURCES)) // len(REMEMBERING)]
+    pools = lists.pools.with_columns(only=list(columns.values()))
+    grown, voices = None, list(SOURCES)
+    if recipe.uses(TREES):
+        say("Growing trees over what the sources say")
+        rows = np.column_stack([pools.raw, lists.facts])
+        unseen = trees.cross_fitted(rows, pools.is_target, np.repeat(lists.folds, pools.sizes))
+        if unseen is not None:
+            grown = trees.fit(rows, pools.is_target)
+            pools = pools.with_columns(unseen, only=range(len(voices)))
+            voices.append(TREES)
+    say("Fitting the weights of the sources")
+    found = fit(pools, {voice: [column] for column, voice in enumerate(voices)}, recipe.weights)
     parameters = {
         "learning": asdict(learning),
-        "repeat_model": asdict(ranker.repeat_model),
+        "repeat_model": asdict(model),
         "memory_steps": memory,
         "spreads": found.spreads,
         "weights": found.weights,
+        "trees": grown.as_json() if grown else None,
     }
-    return Tuned(learning, parameters, len(fold.cases), found.ndcg_before, found.ndcg_after)
+    return Tuned(learning, parameters, len(lists.folds), found.ndcg_before, found.ndcg_after)
 
 
 def repeat_model(fold: Fold, learning: Learning) -> RepeatModel:
@@ -133,7 +154,7 @@ class Items:
         )
 
     def known(self, items: NDArray[np.int64]) -> Known:
-        return Known(*(getattr(self.all, field.name)[items] for field in fields(Known)))
+        return self.all.of(items)
 
 
 def sample(cases: Sequence[Case], most: int) -> tuple[Case, ...]:
@@ -156,18 +177,47 @@ def _columns() -> dict[str, list[int]]:
     return found
 
 
-def _pools(cases: Sequence[Case], ranker: Ranker, shelf: MemoryShelf, states: Sequence[candidates.UserState]) -> Pools:
-    raw, targets, buckets = [], [], []
-    for case, state in zip(cases, states, strict=True):
-        pool = candidates.gather(state, ranker, shelf, n=10, only=case.candidates)
-        if not len(pool):
-            continue
-        raw.append(replay.columns(state, shelf, pool, HALF_LIVES_STEPS))
-        place_of = {item: place for place, item in enumerate(pool.ids.tolist())}
-        targets.append([place_of.get(target, NOT_PROPOSED) for target in case.targets])
-        buckets.append(bucket_of(state.past.length))
+@dataclass(frozen=True)
+class _Lists:
+    """facts: (entries of the pools, len(FACTS)); folds: (lists,), the same for all lists of a user."""
+
+    pools: Pools
+    facts: NDArray[np.float32]
+    folds: NDArray[np.int64]
+
+    @classmethod
+    def joined(cls, some: Sequence[_Lists]) -> _Lists:
+        return cls(
+            joined([each.pools for each in some]),
+            np.concatenate([each.facts for each in some]),
+            np.concatenate([each.folds for each in some]),
+        )
+
+
+def _states(data: Dataset, fold: Fold, recipe: Recipe, shelf: MemoryShelf) -> list[candidates.UserState]:
+    return [replay.state_of(case, recipe, shelf, data.same_text, data.transform) for case in fold.cases]
+
+
+def _lists(cases: Sequence[Case], ranker: Ranker, shelf: MemoryShelf, states: Sequence[candidates.UserState]) -> _Lists:
+    raw, targets, buckets, facts, folds = [], [], [], [], []
+    with threadpool_limits(1):  # products this small only wait for each other's threads
+        for case, state in zip(cases, states, strict=True):
+            pool = candidates.gather(state, ranker, shelf, n=10, only=case.candidates)
+            if not len(pool):
+                continue
+            raw.append(replay.columns(state, shelf, pool, HALF_LIVES_STEPS))
+            place_of = {item: place for place, item in enumerate(pool.ids.tolist())}
+            targets.append([place_of.get(target, NOT_PROPOSED) for target in case.targets])
+            buckets.append(bucket_of(state.past.length))
+            known = shelf.statistics(pool.ids.tolist())
+            facts.append(trees.facts(pool.ids, state.past, known.for_repeats, pool.users, pool.alike))
+            folds.append(hashlib.blake2b(case.user.encode(), digest_size=1).digest()[0] % FOLDS)
     width = len(SOURCES) + len(HALF_LIVES_STEPS) * len(REMEMBERING)
-    return pools_of(raw, targets, [1.0] * len(raw), buckets, columns=width)
+    return _Lists(
+        pools_of(raw, targets, [1.0] * len(raw), buckets, columns=width),
+        np.concatenate(facts) if facts else np.zeros((0, len(trees.FACTS)), dtype=np.float32),
+        np.array(folds, dtype=np.int64),
+    )
 
 
 def drawn_targets(case: Case) -> tuple[int, ...]:

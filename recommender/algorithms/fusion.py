@@ -9,16 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 Z_LIMIT = 4.0
+TREES = "trees"
+"""What boosted trees are called beside the sources, in weights and spreads."""
 
 
 @dataclass(frozen=True)
 class Fused:
-    """By source: the weights in force, z and contributions, each (n_candidates,); scores sums the contributions."""
+    """By source: the weights in force, z and contributions, each (n_candidates,); scores sums the contributions.
+    `by_trees` is what of a contribution boosted trees add, 0 where there are none; the rest is weight * z."""
 
     scores: NDArray[np.float64]
     weights: dict[str, float]
     z: dict[str, NDArray[np.float64]]
     contributions: dict[str, NDArray[np.float64]]
+    by_trees: dict[str, NDArray[np.float64]]
 
 
 def z_scores(raw: NDArray[np.float64], *, spread: float | None = None, limit: float = Z_LIMIT) -> NDArray[np.float64]:
@@ -42,17 +46,25 @@ def fuse(
     raw: Mapping[str, NDArray[np.float64]],
     weights: Mapping[str, float],
     spreads: Mapping[str, float] | None = None,
+    trees: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> Fused:
     """Convex combination of z-scores (Bruch et al., arXiv 2210.11934). A source without a weight counts 0.
 
-    The weights of the sources that say something are scaled to sum to 1, so scores compare between users.
+    trees: the parts of what boosted trees say, by source; together they are one more voice, under the name TREES, and
+    what each adds goes to its source. The weights of those that say something are scaled to sum to 1, so scores
+    compare between users.
     """
     spreads = spreads or {}
-    z = {source: z_scores(values, spread=spreads.get(source)) for source, values in raw.items()}
-    effective = silent_free(weights, {source: bool(values.any()) for source, values in z.items()})
-    contributions = {source: effective[source] * values for source, values in z.items()}
+    voices = {**raw, TREES: np.sum(list(trees.values()), axis=0)} if trees else raw
+    z = {name: z_scores(values, spread=spreads.get(name)) for name, values in voices.items()}
+    effective = silent_free(weights, {name: bool(values.any()) for name, values in z.items()})
+    by_trees = {source: np.zeros(len(values)) for source, values in raw.items()}
+    if trees and effective[TREES]:
+        unit = effective[TREES] / (spreads.get(TREES) or float(voices[TREES].std()))
+        by_trees |= {source: unit * (values - values.mean()) for source, values in trees.items()}
+    contributions = {source: effective[source] * z[source] + by_trees[source] for source in raw}
     scores = np.sum(list(contributions.values()), axis=0) if raw else np.zeros(0)
-    return Fused(scores=scores, weights=effective, z=z, contributions=contributions)
+    return Fused(scores=scores, weights=effective, z=z, contributions=contributions, by_trees=by_trees)
 
 
 def silent_free(weights: Mapping[str, float], speaks: Mapping[str, bool]) -> dict[str, float]:

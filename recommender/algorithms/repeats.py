@@ -86,6 +86,10 @@ class Known:
     recent_users: NDArray[np.int64]
     trend: NDArray[np.float64]
 
+    def of(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Known:
+        """Of some of the items: a mask, or their rows."""
+        return Known(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
 
 @dataclass(frozen=True)
 class RepeatModel:
@@ -151,17 +155,21 @@ def repeat_features(past: History, items: NDArray[np.int64], known: Known) -> ND
     )
 
 
-def repeat_scores(past: History, items: NDArray[np.int64], known: Known, model: RepeatModel) -> NDArray[np.float64]:
-    """How much speaks for taking each of these items again: the log odds above those of SELDOM. items: (n,) and `known`
-    of them; returns (n,), 0 for an item that the user never took, gave back or hardly takes again."""
+def still_liked(past: History, items: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(n,): whether what the user did with each of these items speaks for it, all in all. items: (n,)."""
     liked = np.unique(past.items[past.weights > 0])
     net = dict.fromkeys(liked.tolist(), 0.0)
     for item, weight in zip(past.items.tolist(), past.weights.tolist(), strict=True):
         net[item] = net.get(item, 0.0) + weight
-    again = np.array([net.get(item, 0.0) > 0 for item in items.tolist()], dtype=bool)
+    return np.array([net.get(item, 0.0) > 0 for item in items.tolist()], dtype=bool)
+
+
+def repeat_scores(past: History, items: NDArray[np.int64], known: Known, model: RepeatModel) -> NDArray[np.float64]:
+    """How much speaks for taking each of these items again: the log odds above those of SELDOM. items: (n,) and `known`
+    of them; returns (n,), 0 for an item that the user never took, gave back or hardly takes again."""
+    again = still_liked(past, items)
     scores = np.zeros(len(items))
     if again.any():
-        of_items = Known(*(getattr(known, field.name)[again] for field in fields(Known)))
-        odds = model.log_odds(repeat_features(past, items[again], of_items))
+        odds = model.log_odds(repeat_features(past, items[again], known.of(again)))
         scores[again] = np.maximum(odds - SELDOM, 0.0)
     return scores

@@ -96,6 +96,17 @@ class Pools:
         np.add.at(worth, self.targets[is_proposed], np.repeat(self.worth, is_proposed.sum(axis=1)))
         return table, worth[table]
 
+    @property
+    def is_target(self) -> NDArray[np.bool_]:
+        """(entries,)"""
+        found = np.zeros(len(self.raw), dtype=bool)
+        found[self.targets[self.targets >= 0]] = True
+        return found
+
+    def with_columns(self, *more: NDArray[np.float64], only: Sequence[int]) -> Pools:
+        """Those of its columns, and then these of (entries,)."""
+        return replace(self, raw=np.column_stack([self.raw[:, list(only)], *more]).astype(np.float32))
+
     def chosen(self, lists: NDArray[np.int64]) -> Pools:
         """Only those lists, ascending."""
         sizes = self.sizes
@@ -127,6 +138,23 @@ def pools_of(
         table,
         np.array(worth, dtype=np.float64),
         np.array(buckets, dtype="<U4"),
+    )
+
+
+def joined(some: Sequence[Pools]) -> Pools:
+    """The lists of all of them, one after the other; at least one, all of the same columns."""
+    starts = np.cumsum([0, *(len(each.raw) for each in some[:-1])])
+    most = max(each.targets.shape[1] for each in some)
+    targets = [
+        np.where(each.targets >= 0, each.targets + start, each.targets)
+        for each, start in zip(some, starts, strict=True)
+    ]
+    return Pools(
+        np.concatenate([each.raw for each in some]),
+        np.concatenate([each.starts + start for each, start in zip(some, starts, strict=True)]),
+        np.concatenate([np.pad(own, ((0, 0), (0, most - own.shape[1])), constant_values=NONE) for own in targets]),
+        np.concatenate([each.worth for each in some]),
+        np.concatenate([each.buckets for each in some]),
     )
 
 
@@ -185,6 +213,14 @@ def fit(
         ndcg_before=before,
         ndcg_after=after,
     )
+
+
+def choose_columns(
+    pools: Pools, columns: Mapping[str, Sequence[int]], start: Mapping[str, float], *, k: int = 10
+) -> dict[str, int]:
+    """By source the one of its columns that `fit` would choose."""
+    weights = _normalised(np.array([max(0.0, start.get(source, 0.0)) for source in columns]))
+    return _columns_of(pools, pools.z(pools.spreads()), columns, weights, k=k)
 
 
 def _with_silent(

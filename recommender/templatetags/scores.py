@@ -29,6 +29,7 @@ SOURCES = {
     "popular": gettext_lazy("Popular"),
     "trending": gettext_lazy("Rising"),
     "new": gettext_lazy("New"),
+    "trees": gettext_lazy("In combination"),
     "rules": gettext_lazy("Rules"),
     "language_model": gettext_lazy("Language model"),
 }

@@ -12,6 +12,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from catalog import providers
+from recommender import evaluation, evaluation_files
+from recommender.algorithms import trees
+from recommender.algorithms.fusion import TREES
+from recommender.strategies import DEFAULT_WEIGHTS, Recipe
 from tests.fakes import FakeChatModel, FakeEmbedder
 
 KEYS = {
@@ -85,6 +89,32 @@ def test_without_train_it_learns_from_the_histories_of_the_test_file(files: dict
     report = run(files, tmp_path)
     assert report["n"] == USERS
     assert report["hr@10"] > 0
+
+
+def test_trees_are_grown_where_enough_was_taken_and_a_recipe_can_do_without(
+    files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(files, tmp_path)["parameters"]["trees"] is None
+    monkeypatch.setattr(trees, "LEAST_TAKEN", 5)
+    monkeypatch.setitem(trees.SETTINGS, "min_samples_leaf", 2)
+    report = run(files, tmp_path)
+    assert trees.from_json(report["parameters"]["trees"]) is not None
+    assert all(TREES in weights for weights in report["weights"].values())
+    assert "trees" in report["ablation"]
+    data = evaluation_files.read(evaluation_files.Files(**files), embed=FakeEmbedder().embed)
+    plain = evaluation.evaluate(data, Recipe(weights={**DEFAULT_WEIGHTS, TREES: 0.0}))
+    assert plain["parameters"]["trees"] is None
+    assert "trees" not in plain["ablation"]
+
+
+def test_with_few_lists_of_validation_earlier_moments_are_tuned_on_as_well(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    files.pop("train")
+    lists = run(files, tmp_path)["validation"]["n"]
+    assert lists > USERS
+    valid = write(tmp_path / "candidates", "user_id\titem_id_list", [f"u{u}\ti1 i2 i3 i23" for u in range(USERS)])
+    assert run(files, tmp_path, candidates=valid)["validation"]["n"] <= USERS
 
 
 def test_other_test_targets_change_no_parameter(files: dict[str, Path], tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_the_list_with_its_parts_and_reasons(api, shop):
     assert first["item"]["external_id"].startswith("a/")
     assert first["item"]["labels"][0]["label"] == "Snacks"
     assert sum(part["contribution"] for part in first["parts"]) == first["score"]
-    assert set(first["parts"][0]) == {"source", "raw", "z", "weight", "contribution", "words"}
+    assert set(first["parts"][0]) == {"source", "raw", "z", "weight", "by_trees", "contribution", "words"}
     assert first["why"]
     assert Slate.objects.get().public_id.hex == answer["slate"].replace("-", "")
 

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
 from recommender import replay
-from recommender.algorithms import fusion
-from recommender.models import EndUser
+from recommender.algorithms import fusion, trees
+from recommender.algorithms.fusion import TREES
+from recommender.algorithms.learned import Learning
+from recommender.algorithms.repeats import RepeatModel
+from recommender.algorithms.sources import SOURCES
+from recommender.algorithms.weights import BUCKETS
+from recommender.models import EndUser, RankerFit
 from recommender.slates import recommend
-from recommender.strategies import Ranker, Recipe
+from recommender.strategies import (
+    DEFAULT_MEMORY_STEPS,
+    DEFAULT_WEIGHTS,
+    Ranker,
+    Recipe,
+    live_strategy,
+    ranker_of,
+)
 from tests.factories import StrategyFactory
 from tests.recommender.served_shop import Twin, build, twin
 
@@ -22,12 +36,13 @@ RECIPES = {
 }
 
 
-def differences(shop: Twin, user: str, recipe: Recipe, strategy) -> list[str]:
+def differences(shop: Twin, user: str, ranker: Ranker, strategy) -> list[str]:
+    recipe = ranker.recipe
     served = recommend(user, n=10, strategy=strategy, repeats=recipe.repeats, record=False)
-    case, ranker = shop.case(user), Ranker(recipe)
+    case = shop.case(user)
     state = replay.state_of(case, recipe, shop.shelf, shop.same_text)
     made = replay.make(case, ranker, shop.shelf, state, n=10)
-    fused = fusion.fuse(made.pool.raw, ranker.weights(state.past.length), ranker.spreads)
+    fused = fusion.fuse(made.pool.raw, ranker.weights(state.past.length), ranker.spreads, made.pool.by_trees)
     score = dict(zip(made.pool.ids.tolist(), fused.scores.tolist(), strict=True))
     ours = shop.item_ids[list(made.items)].tolist()
     theirs = [each.item.pk for each in served.items]
@@ -56,7 +71,40 @@ def test_every_user_is_served_what_an_evaluation_makes(name: str) -> None:
         line
         for user in users
         for repeats in ("exclude", "allow")
-        for line in differences(shop, user, Recipe(**RECIPES[name], repeats=repeats), strategy)
+        for line in differences(shop, user, Ranker(Recipe(**RECIPES[name], repeats=repeats)), strategy)
     ]
     assert not found, "\n".join(found[:12])
     assert len(users) == 41
+
+
+def grown() -> trees.Trees:
+    """Trees that ask for much, whatever it means."""
+    random = np.random.default_rng(0)
+    rows = random.uniform(-1.0, 3.0, (4_000, len(trees.FEATURES))).astype(np.float32)
+    is_taken = (rows > 1.0).sum(axis=1) > rows[:, 0] + len(trees.FEATURES) / 2
+    found = trees.fit(rows, is_taken)
+    assert found is not None
+    return found
+
+
+def test_lists_that_trees_have_a_say_in_are_served_as_they_are_evaluated() -> None:
+    build()
+    shop, strategy = twin(), live_strategy()
+    parameters = {
+        "learning": asdict(Learning()),
+        "repeat_model": asdict(RepeatModel()),
+        "memory_steps": dict(DEFAULT_MEMORY_STEPS),
+        "spreads": dict.fromkeys((*SOURCES, TREES), 0.5),
+        "weights": {bucket: dict(DEFAULT_WEIGHTS) for bucket in BUCKETS},
+        "trees": grown().as_json(),
+    }
+    RankerFit.objects.create(strategy=strategy, parameters=parameters, is_in_use=True)
+    users = EndUser.objects.order_by("pk").values_list("external_id", flat=True)
+    for repeats in ("exclude", "allow"):
+        ranker = ranker_of(strategy).with_repeats(repeats)
+        found = [line for user in users for line in differences(shop, user, ranker, strategy)]
+        assert not found, "\n".join(found[:12])
+    parts = recommend(users[0], n=5, record=False).items[0].parts
+    assert sum(abs(part.by_trees) > 0.01 for part in parts) > 3
+    for part in parts:
+        assert part.contribution == pytest.approx(part.weight * part.z + part.by_trees)

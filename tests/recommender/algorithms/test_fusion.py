@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from recommender.algorithms.fusion import Z_LIMIT, best_first, fuse, silent_free, z_scores
+from recommender.algorithms.fusion import TREES, Z_LIMIT, best_first, fuse, silent_free, z_scores
 
 
 def test_z_scores_by_hand():
@@ -126,3 +126,24 @@ def test_a_source_and_its_spread_in_another_unit_and_order_are_the_same(raw, fac
     again = z_scores(raw[order] * factor, spread=spread * factor)
     assert again.tolist() == pytest.approx(plain[order].tolist(), abs=1e-9)
     assert plain.mean() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_what_trees_say_is_one_more_voice_and_goes_to_the_sources_it_came_from():
+    raw = {"a": np.array([0.0, 2.0]), "b": np.array([4.0, 4.0])}
+    said = {"a": np.array([1.0, 3.0]), "b": np.array([0.0, 6.0])}
+    fused = fuse(raw, {"a": 1.0, "b": 1.0, TREES: 3.0}, {"a": 1.0, TREES: 2.0}, said)
+    assert fused.weights == {"a": 0.25, "b": 0.0, TREES: 0.75}
+    assert fused.by_trees["a"].tolist() == [-0.375, 0.375]
+    assert fused.by_trees["b"].tolist() == [-1.125, 1.125]
+    assert fused.contributions["a"].tolist() == [-0.625, 0.625]
+    assert fused.contributions["b"].tolist() == [-1.125, 1.125]
+    assert fused.scores.tolist() == [-1.75, 1.75]
+    assert fused.scores == pytest.approx(0.25 * fused.z["a"] + 0.75 * fused.z[TREES])
+
+
+@pytest.mark.parametrize("said", [None, {}, {"a": np.array([7.0, 7.0])}])
+def test_without_trees_or_where_they_say_the_same_of_all_their_weight_goes_to_the_sources(said):
+    fused = fuse({"a": np.array([0.0, 2.0])}, {"a": 1.0, TREES: 3.0}, {"a": 1.0, TREES: 1.0}, said)
+    assert fused.weights["a"] == 1.0
+    assert fused.by_trees["a"].tolist() == [0.0, 0.0]
+    assert fused.scores.tolist() == [-1.0, 1.0]

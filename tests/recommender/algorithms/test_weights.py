@@ -15,7 +15,9 @@ from recommender.algorithms.weights import (
     NOT_PROPOSED,
     Pools,
     bucket_of,
+    choose_columns,
     fit,
+    joined,
     pools_of,
 )
 
@@ -54,6 +56,21 @@ def test_ndcg_is_the_mean_of_the_gains_of_each_list():
 def test_a_target_beyond_k_gains_nothing():
     assert ndcg(pools([[9, 5, 1]], [[2]]), k=2) == 0.0
     assert ndcg(pools([[9, 5, 1]], [[2]]), k=3) == pytest.approx(THIRD)
+
+
+def test_the_targets_of_lists_joined_are_their_own():
+    found = joined([pools([[1, 2], [3, 4, 5]], [[1], [2, NOT_PROPOSED]]), pools([[6, 7]], [[0]], buckets=["many"])])
+    assert found.starts.tolist() == [0, 2, 5]
+    assert found.targets.tolist() == [[1, NONE], [4, NOT_PROPOSED], [5, NONE]]
+    assert np.flatnonzero(found.is_target).tolist() == [1, 4, 5]
+    assert found.buckets.tolist() == ["few", "few", "many"]
+    assert joined([found]).raw.tolist() == found.raw.tolist()
+
+
+def test_columns_are_left_out_and_added():
+    found = pools([[[1, 2], [3, 4]]], [[0]], columns=2).with_columns(np.array([5.0, 6.0]), only=[1])
+    assert found.raw.tolist() == [[2.0, 5.0], [4.0, 6.0]]
+    assert found.targets.tolist() == [[0]]
 
 
 @given(
@@ -179,6 +196,7 @@ def test_the_column_that_is_right_is_chosen_with_its_spread():
     lists = made(2)
     found = fit(lists, {"a": [0, 2], "b": [1]}, {"a": 1.0, "b": 1.0})
     assert found.columns == {"a": 2, "b": 1}
+    assert choose_columns(lists, {"a": [0, 2], "b": [1]}, {"a": 1.0, "b": 1.0}) == found.columns
     assert found.spreads == {"a": float(lists.spreads()[2]), "b": float(lists.spreads()[1])}
 
 
