@@ -89,6 +89,11 @@ def test_sentences_are_those_that_raise_the_item_the_strongest_first():
     assert sentences(parts) == ("Close.", "Popular.")
 
 
+def test_what_trees_make_of_a_source_that_speaks_against_the_item_is_no_reason():
+    raised = ScorePart("popular", 1.0, -0.5, 0.2, 0.3, {}, "One user took it.", by_trees=0.4)
+    assert sentences((raised, part("interest", 0.1, "Close."))) == ("Close.",)
+
+
 @pytest.mark.django_db
 def test_an_interest_is_explained_by_what_resembles_the_item_most_not_by_what_weighs_most():
     user = EndUserFactory(external_id="u1")

@@ -1,14 +1,23 @@
 from __future__ import annotations
 
+from dataclasses import asdict
+
+import numpy as np
 import pytest
 
+from recommender.algorithms import trees
+from recommender.algorithms.learned import Learning
+from recommender.algorithms.repeats import RepeatModel
+from recommender.algorithms.trees import Trees
 from recommender.models import Strategy
 from recommender.strategies import (
+    DEFAULT_MEMORY_STEPS,
     DEFAULT_WEIGHTS,
     Ranker,
     Recipe,
     live_strategy,
     named_strategy,
+    ranker_from,
     recipe_from,
     recipe_of,
 )
@@ -61,6 +70,7 @@ def test_fields_left_out_have_their_defaults():
         ({"weights": {"popular": True}}, "weights.popular is True"),
         ({"weights": {"popular": float("nan")}}, "weights.popular is nan"),
         ({"weights": {"popular": 0}}, "weight above 0"),
+        ({"weights": {"popular": 0, "trees": 1}}, "weight above 0"),
         ({"weights": [1]}, "must be an object"),
         ({"repeats": "sometimes"}, "'exclude' or 'allow'"),
         ({"candidates_per_source": 0}, "candidates_per_source is 0"),
@@ -92,3 +102,34 @@ def test_a_source_has_another_digest_where_what_configures_it_changes_and_only_t
     assert {source for source, digest in plain.digests().items() if forgetful.digests()[source] != digest} == {"next"}
     heavier = Ranker(recipe_from({"weights": {**DEFAULT_WEIGHTS, "popular": 0.5}}))
     assert {source for source, digest in plain.digests().items() if heavier.digests()[source] != digest} == {"popular"}
+
+
+def fitted(stored: dict[str, object] | None) -> dict[str, object]:
+    return {
+        "learning": asdict(Learning()),
+        "repeat_model": asdict(RepeatModel()),
+        "memory_steps": dict(DEFAULT_MEMORY_STEPS),
+        "spreads": {},
+        "weights": {},
+        "trees": stored,
+    }
+
+
+def stump(value: float) -> Trees:
+    """One question: whether the first source says more than 0."""
+    nodes = np.array([(0, 1, 2, 0.0, 0.0), (0, 1, 1, 0.0, -value), (0, 2, 2, 0.0, value)], dtype=trees._NODE)
+    return Trees(nodes, np.array([0]), 1)
+
+
+def test_the_trees_of_a_fit_have_a_say_unless_the_recipe_does_without():
+    with_trees = ranker_from(Recipe(), fitted(stump(1.0).as_json()))
+    assert with_trees.trees is not None
+    assert with_trees.digests()["trees"] == ranker_from(Recipe(), fitted(stump(1.0).as_json())).digests()["trees"]
+    assert with_trees.digests()["trees"] != ranker_from(Recipe(), fitted(stump(2.0).as_json())).digests()["trees"]
+    assert ranker_from(Recipe(), fitted(None)).trees is None
+    of_before = fitted(None)
+    del of_before["trees"]
+    assert ranker_from(Recipe(), of_before).trees is None
+    without = recipe_from({"weights": {**DEFAULT_WEIGHTS, "trees": 0}})
+    assert ranker_from(without, fitted(stump(1.0).as_json())).trees is None
+    assert "trees" not in ranker_from(without, fitted(stump(1.0).as_json())).digests()
