@@ -1,4 +1,5 @@
-"""The interest encoder of an evaluation: learned from what came before validation, in use where validation says so.
+"""The interest encoder of an evaluation: learned from what came before all that is tuned on, in use where validation
+says so.
 
 Half of the validation users choose the pull and the epoch, the other half compare, as for the site's own versions.
 """
@@ -63,7 +64,7 @@ def train(data: Dataset, *, seed: int = 0, on_step: Callable[[str], None] | None
     shelf = tuning.shelf_of(data, tuning.learn_of(data, fold))
     random = np.random.default_rng(seed)
     with threadpool_limits(1):
-        lessons = list(_lessons(fold.learned_from, shelf, random))
+        lessons = list(_lessons((fold, *data.earlier)[-1].learned_from, shelf, random))
         asked = [each for case in tuning.sample(fold.cases, MOST_CASES) for each in _asked(case, shelf)]
     is_tuned_on = np.array([_is_first_half(each.user) for each in asked], dtype=bool)
     tune = [each for each, own in zip(asked, is_tuned_on, strict=True) if own]
