@@ -119,7 +119,11 @@ def form_from(typed: Mapping[str, str]) -> RecipeForm:
             field = replace(field, error=refused.message)
         fields.append(field)
     values |= by_source
-    of_weights = "" if any(by_source["weights"].get(source) for source in SOURCES) else gettext("Give at least one source a weight above 0.")
+    of_weights = (
+        ""
+        if any(by_source["weights"].get(source) for source in SOURCES)
+        else gettext("Give at least one source a weight above 0.")
+    )
     form = RecipeForm(_grouped(fields, of_weights), None)
     if form.wrong:
         return form

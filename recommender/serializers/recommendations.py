@@ -87,7 +87,9 @@ class ScorePartSerializer(serializers.Serializer[ScorePart]):
     raw = serializers.FloatField(help_text="The source's own score, on its own scale.")
     z = serializers.FloatField(help_text="The same in standard deviations from the candidates' mean.")
     weight = serializers.FloatField(help_text="What the strategy gives the source; the weights of a list sum to 1.")
-    by_trees = serializers.FloatField(help_text="What boosted trees read from the source, in combination with the others.")
+    by_trees = serializers.FloatField(
+        help_text="What boosted trees read from the source, in combination with the others."
+    )
     contribution = serializers.FloatField(help_text="weight * z + by_trees; the contributions add up to the score.")
     words = serializers.CharField(allow_blank=True)
 

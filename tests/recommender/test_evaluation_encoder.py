@@ -11,7 +11,7 @@ import pytest
 from recommender import evaluation, evaluation_encoder
 from recommender.algorithms import interest_encoder as algorithm
 from recommender.algorithms.histories import history, interactions
-from recommender.evaluation_rows import Case, Dataset, Fold
+from recommender.evaluation_rows import Case, Dataset, Fold, held_out_steps
 from recommender.strategies import Recipe
 
 KINDS, A_KIND, USERS, DIM = 6, 12, 160, 8
@@ -87,6 +87,18 @@ def test_test_targets_have_no_say() -> None:
     other = tuple(replace(case, targets=((case.targets[0] + 7) % (KINDS * A_KIND),)) for case in data.test.cases)
     changed = replace(data, test=replace(data.test, cases=other))
     assert evaluation_encoder.train(changed).report == evaluation_encoder.train(data).report
+
+
+def test_what_earlier_moments_ask_is_not_learned_from() -> None:
+    data = shop(follows=True)
+    rows = data.validation.learned_from
+    earlier = replace(data, earlier=(held_out_steps(rows),))
+    is_asked = rows.steps == 4
+    turned = replace(rows, items=np.where(is_asked, (rows.items + 7) % (KINDS * A_KIND), rows.items))
+    changed = replace(earlier, validation=replace(data.validation, learned_from=turned))
+    assert sum(len(fold.cases) for fold in earlier.earlier) == is_asked.sum()
+    assert evaluation_encoder.train(changed).report == evaluation_encoder.train(earlier).report
+    assert evaluation_encoder.train(changed).report["moments"] < evaluation_encoder.train(data).report["moments"]
 
 
 @pytest.mark.parametrize("n", [0, 1])
