@@ -6,6 +6,7 @@ from django.utils.translation import gettext_noop
 
 JOBS = (
     gettext_noop("Build the interest map"),
+    gettext_noop("Choosing how fast the sources forget"),
     gettext_noop("Choosing how neighbours are learned"),
     gettext_noop("Comparing %(n)s items"),
     gettext_noop("Count events and lists by hour"),
@@ -16,7 +17,8 @@ JOBS = (
     gettext_noop("Export served lists as %(format)s"),
     gettext_noop("Fit the live strategy to what users took lately"),
     gettext_noop("Fitting the weights of the sources"),
-    gettext_noop("Learning what was known before validation"),
+    gettext_noop("Fitting what is taken again"),
+    gettext_noop("Growing trees over what the sources say"),
     gettext_noop("Load the demo shop"),
     gettext_noop("Making %(n)s lists of validation"),
     gettext_noop("Making lists: %(done)s of %(n)s"),
