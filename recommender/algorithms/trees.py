@@ -73,7 +73,7 @@ def facts(
     ).astype(np.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trees:
     """nodes: those of all trees, children by their place in it, a leaf its own child; roots: (trees,). `value` is the
     mean log odds of what comes through a node, so that a way from root to leaf is a sum of steps."""
@@ -169,6 +169,8 @@ def cross_fitted(
     rows: NDArray[np.float32], is_taken: NDArray[np.bool_], folds: NDArray[np.int64]
 ) -> NDArray[np.float64] | None:
     """(n,), the log odds of each row by trees that have not seen its fold; None where too little was taken."""
+    if not len(rows):
+        return None
     found = np.zeros(len(rows))
     for fold in np.unique(folds):
         inside = folds == fold

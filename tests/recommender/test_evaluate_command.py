@@ -117,6 +117,15 @@ def test_with_few_lists_of_validation_earlier_moments_are_tuned_on_as_well(
     assert run(files, tmp_path, candidates=valid)["validation"]["n"] <= USERS
 
 
+def test_without_a_list_of_validation_the_start_holds_and_no_tree_grows(files: dict[str, Path], tmp_path: Path) -> None:
+    header, *rows = files["train"].read_text().splitlines()
+    write(files["train"], header, rows[:1])
+    report = run(files, tmp_path)
+    assert report["validation"]["n"] == 0
+    assert report["parameters"]["trees"] is None
+    assert "trees" not in report["weights"]["few"]
+
+
 def test_other_test_targets_change_no_parameter(files: dict[str, Path], tmp_path: Path) -> None:
     first = run(files, tmp_path)
     header, *rows = files["test"].read_text().splitlines()

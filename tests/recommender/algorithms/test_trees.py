@@ -114,6 +114,7 @@ def test_nothing_is_grown_where_too_little_or_everything_was_taken():
     assert trees.fit(rows, np.ones(len(rows), dtype=bool)) is None
     assert trees.fit(rows[:0], is_taken[:0]) is None
     assert trees.cross_fitted(rows, few, np.arange(len(rows)) % 3) is None
+    assert trees.cross_fitted(rows[:0], few[:0], np.zeros(0, dtype=np.int64)) is None
 
 
 def test_no_row_is_foretold_by_trees_that_saw_its_fold():
