@@ -165,11 +165,15 @@ def _beside(key: str, values: Any) -> Beside:
 
 
 def _ablation(report: Mapping[str, Any], ndcg: float | None) -> tuple[Without, ...]:
-    """What is missed most comes first."""
+    """What is missed most comes first. Lost against `all` of the ablation, whose lists are plain orders of the first few
+    thousand users; against the report's own figure where it has none."""
     found = []
-    for source, value in mapping_of(report.get("ablation")).items():
+    values = mapping_of(report.get("ablation"))
+    whole = _number(values.get("all"))
+    ndcg = ndcg if whole is None else whole
+    for source, value in values.items():
         without = _number(value)
-        if without is None:
+        if without is None or source == "all":
             continue
         lost = None if ndcg is None else ndcg - without
         if lost is None:

@@ -30,7 +30,7 @@ from recommender.strategies import Ranker, Recipe
 MOST_CASES = 4_000
 MOST_TARGETS = 4
 FOLDS = 3
-"""Trees speak of a user's lists in the fit of the weights only where they were grown on other users'."""
+"""In the fit of the weights, trees speak of a user's list only where they were grown on other users of its moment."""
 HALF_LIVES_STEPS = (0.4, 1.0, 3.0, 8.0, 20.0)
 REGULARISATIONS = (20.0, 60.0, 200.0, 600.0)
 POPULARITY_HALF_LIVES_DAYS = (7.0, 28.0, 120.0)
@@ -179,7 +179,7 @@ def _columns() -> dict[str, list[int]]:
 
 @dataclass(frozen=True)
 class _Lists:
-    """facts: (entries of the pools, len(FACTS)); folds: (lists,), the same for all lists of a user."""
+    """facts: (entries of the pools, len(FACTS)); folds: (lists,), the same for all lists of a user in one moment."""
 
     pools: Pools
     facts: NDArray[np.float32]

@@ -69,6 +69,13 @@ def test_sources_are_ordered_by_what_is_lost_without_them() -> None:
     assert view.ablation[0].lost == pytest.approx(0.041)
 
 
+def test_a_source_is_set_against_the_lists_of_the_ablation_with_all_sources() -> None:
+    report = whole_report(ablation={"all": 0.118, "next": 0.113, "popular": 0.121})
+    found = view_of(report, strategy="").ablation
+    assert [(one.source, one.kind) for one in found] == [("next", "earns"), ("popular", "harms")]
+    assert found[0].lost == pytest.approx(0.005)
+
+
 def test_weights_are_shares_of_each_length_of_history_in_one_order_of_sources() -> None:
     view = view_of(whole_report(), strategy="")
     assert [source for source, _ in view.weight_sources] == ["popular", "new", "neighbours", "interest"]
