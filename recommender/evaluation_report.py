@@ -165,8 +165,8 @@ def _beside(key: str, values: Any) -> Beside:
 
 
 def _ablation(report: Mapping[str, Any], ndcg: float | None) -> tuple[Without, ...]:
-    """What is missed most comes first. Lost against `all` of the ablation, whose lists are plain orders of the first few
-    thousand users; against the report's own figure where it has none."""
+    """What is missed most comes first. Lost against `all` of the ablation, whose lists are plain orders of the first
+    cases; against the report's own figure where it has none."""
     found = []
     values = mapping_of(report.get("ablation"))
     whole = _number(values.get("all"))
