@@ -19,7 +19,7 @@ from catalog.models import Item, ItemEmbedding
 from recommender import encoding, evaluation, evaluation_reranking, tuning
 from recommender.algorithms.histories import DAY_S, Interactions
 from recommender.candidates import past_of
-from recommender.evaluation_rows import Case, Dataset, Fold
+from recommender.evaluation_rows import ENOUGH_LISTS, Case, Dataset, Fold, enough_of
 from recommender.interests import HISTORY_EVENTS, Vectors, interests_of, labels_of
 from recommender.models import EndUser, Event, InterestEncoder, InterestLabel, InterestVector, RankerFit, Strategy
 from recommender.neighbours import read_interactions, titles_of_items
@@ -90,12 +90,14 @@ def _what_may_have_seen(in_use: RankerFit | None, split_at: datetime) -> list[st
     return found
 
 
-def dataset(split_at: datetime, *, max_users: int) -> Dataset:
+def dataset(split_at: datetime, *, max_users: int, enough: int = ENOUGH_LISTS) -> Dataset:
     """Items are numbered in the order of their ids. Whether an item may be shown, and its labels, are as of today: the
-    database keeps no history of either, and the report says so."""
+    database keeps no history of either, and the report says so. Where fewer than `enough` users came back in the four
+    weeks of validation, the four weeks before are tuned on too."""
     item_ids, titles = titles_of_items()
     everything, user_ids = read_interactions(item_ids)
-    validate_at = split_at - timedelta(days=VALIDATION_DAYS)
+    folds = _months_before(split_at, everything, user_ids, item_ids)
+    validation = next(folds)
     rows = list(Item.objects.order_by("pk").values_list("external_id", "text_hash", "is_hidden", "is_in_stock"))
     vectors = np.zeros((len(item_ids), settings.EMBEDDING_DIM), dtype=np.float32)
     embedded, stored = ItemEmbedding.objects.matrix()
@@ -105,7 +107,7 @@ def dataset(split_at: datetime, *, max_users: int) -> Dataset:
         titles=tuple(titles),
         vectors=vectors,
         newest_first=np.searchsorted(item_ids, np.array(newest, dtype=np.int64)),
-        validation=_fold(everything, user_ids, item_ids, validate_at, until=split_at, max_users=2 * tuning.MOST_CASES),
+        validation=validation,
         test=_fold(everything, user_ids, item_ids, split_at, until=None, max_users=max_users),
         item_ids=tuple(external_id for external_id, _, _, _ in rows),
         texts=tuple(text_hash or str(place) for place, (_, text_hash, _, _) in enumerate(rows)),
@@ -114,7 +116,19 @@ def dataset(split_at: datetime, *, max_users: int) -> Dataset:
         labels=_labels(item_ids),
         transform=encoding.live_transform(),
         warnings=("Labels, stock and hidden items are as they are today, not as they were then.",),
+        earlier=enough_of(folds, validation, enough=enough),
     )
+
+
+def _months_before(
+    split_at: datetime, everything: Interactions, user_ids: NDArray[np.int64], item_ids: NDArray[np.int64]
+) -> Iterator[Fold]:
+    """The four weeks before, then those before them, and so on."""
+    until = split_at
+    while True:
+        start = until - timedelta(days=VALIDATION_DAYS)
+        yield _fold(everything, user_ids, item_ids, start, until=until, max_users=2 * tuning.MOST_CASES)
+        until = start
 
 
 def _fold(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from catalog.embedding import item_text
 from recommender.algorithms.histories import Interactions, history, interactions
-from recommender.evaluation_rows import Case, Dataset, Fold, earlier_moments, held_out_steps, merged
+from recommender.evaluation_rows import Case, Dataset, Fold, earlier_moments, enough_of, held_out_steps, merged
 from recsite.operations.errors import InvalidInputError
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -64,7 +64,7 @@ def read(files: Files, *, embed: Embed) -> Dataset:
         test=Fold(learned_from, test_cases),
         item_ids=ids,
         texts=texts,
-        earlier=() if chosen else earlier_moments(validation),
+        earlier=() if chosen else enough_of(earlier_moments(validation), validation),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -114,12 +114,22 @@ def merged(cases: Sequence[Case]) -> tuple[Case, ...]:
     )
 
 
-def earlier_moments(fold: Fold) -> tuple[Fold, ...]:
-    """Folds of what `fold` learned from, each before the last, until ENOUGH_LISTS are there to tune on."""
-    found = [fold]
-    while len(found) <= MOST_EARLIER and sum(len(each.cases) for each in found) < ENOUGH_LISTS:
-        found.append(held_out_steps(found[-1].learned_from))
-    return tuple(each for each in found[1:] if each.cases)
+def earlier_moments(fold: Fold) -> Iterator[Fold]:
+    """What each user did last in what `fold` learned from, then in what that learned from, and so on."""
+    while len(fold.learned_from):
+        fold = held_out_steps(fold.learned_from)
+        yield fold
+
+
+def enough_of(earlier: Iterator[Fold], validation: Fold, *, enough: int = ENOUGH_LISTS) -> tuple[Fold, ...]:
+    """The first of them, until there are enough lists to tune on, those of `validation` counted."""
+    found: list[Fold] = []
+    while len(found) < MOST_EARLIER and sum(len(each.cases) for each in (validation, *found)) < enough:
+        fold = next(earlier, None)
+        if fold is None:
+            break
+        found.append(fold)
+    return tuple(each for each in found if each.cases)
 
 
 def held_out_steps(rows: Interactions) -> Fold:

@@ -12,9 +12,9 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from recommender import evaluation, evaluation_database, tuning
+from recommender import evaluation, evaluation_database, evaluation_encoder, tuning
 from recommender.algorithms import metrics
-from recommender.evaluation_rows import Case, Fold
+from recommender.evaluation_rows import ENOUGH_LISTS, Case, Fold
 from recommender.models import Event, RankerFit, Strategy
 from recommender.strategies import live_strategy, recipe_of
 from recsite.operations import jobs
@@ -69,17 +69,26 @@ def run(progress: jobs.Progress) -> RankerFit | None:
 
 def fit_strategy(strategy: Strategy, *, on_progress: evaluation.OnProgress | None = None) -> RankerFit | None:
     """Half of the users who came back in the last four weeks are tuned on, the other half decides. None where they are
-    too few. The new fit goes into use where its lists are better for the second half than those served now."""
+    too few. The new fit goes into use where its lists are better for the second half than those served now.
+
+    The live interest encoder learned from these weeks, which a fit would take for foresight: both are judged with one
+    that did not.
+    """
     report = on_progress or (lambda done, total, message: None)
     newest = Event.objects.newest_time()
     if newest is None:
         return None
     report(0, 3, "Reading what users took")
-    data = evaluation_database.dataset(newest + timedelta(seconds=1), max_users=0)
+    data = evaluation_database.dataset(newest + timedelta(seconds=1), max_users=0, enough=2 * ENOUGH_LISTS)
     tuned_on, judged_on = _halves(data.validation)
     if len(judged_on.cases) < LEAST_CASES:
         return None
-    data = replace(data, validation=tuned_on, test=judged_on)
+    data = replace(
+        data, validation=tuned_on, earlier=tuple(_halves(moment)[0] for moment in data.earlier), test=judged_on
+    )
+    if data.transform is not None:
+        report(0, 3, "Training an interest encoder that knows nothing of these weeks")
+        data = replace(data, transform=evaluation_encoder.train(data).transform)
     recipe = recipe_of(strategy)
     tuned = tuning.tune(data, recipe, on_step=lambda words: report(0, 3, words))
     report(1, 3, "Comparing with what is served now")

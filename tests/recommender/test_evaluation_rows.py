@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from recommender.algorithms.histories import history, interactions
-from recommender.evaluation_rows import ENOUGH_LISTS, REAL_TIME_S, Case, Fold, earlier_moments, held_out_steps, merged
+from recommender.evaluation_rows import (
+    ENOUGH_LISTS,
+    MOST_EARLIER,
+    REAL_TIME_S,
+    Case,
+    Fold,
+    earlier_moments,
+    enough_of,
+    held_out_steps,
+    merged,
+)
 
 
 def case(user: str, items: list[int], target: int, candidates: tuple[int, ...] | None = None) -> Case:
@@ -49,15 +59,20 @@ def test_nothing_gives_no_case() -> None:
 def test_earlier_moments_each_lie_before_the_one_they_come_of() -> None:
     users, items = np.array([0, 0, 0, 0, 1, 1]), np.array([4, 5, 6, 7, 1, 2])
     rows = interactions(users, items, np.array([1.0, 2, 3, 4, 1, 2]), n_users=2, n_items=8)
-    first, second = earlier_moments(Fold(rows, (case("a", [1], 3),)))
+    first, second, *_ = earlier_moments(Fold(rows, (case("a", [1], 3),)))
     assert [(each.user, each.targets) for each in first.cases] == [("0", (7,)), ("1", (2,))]
     assert sorted(first.learned_from.items.tolist()) == [1, 4, 5, 6]
     assert [(each.user, each.past.items.tolist(), each.targets) for each in second.cases] == [("0", [5, 4], (6,))]
 
 
-def test_where_there_are_lists_enough_or_nothing_before_no_earlier_moment_is_taken() -> None:
-    users, items = np.array([0, 0]), np.array([4, 5])
-    rows = interactions(users, items, np.array([1.0, 2]), n_users=1, n_items=8)
-    assert earlier_moments(Fold(rows, (case("a", [1], 3),) * ENOUGH_LISTS)) == ()
-    nothing = rows.chosen(np.zeros(2, dtype=bool))
-    assert earlier_moments(Fold(nothing, (case("a", [1], 3),))) == ()
+def test_earlier_moments_are_taken_until_there_are_lists_enough_or_nothing_is_left() -> None:
+    users, items = np.array([0, 0, 0, 0]), np.array([4, 5, 6, 7])
+    rows = interactions(users, items, np.array([1.0, 2, 3, 4]), n_users=1, n_items=8)
+    few = Fold(rows, (case("a", [1], 3),))
+    assert [each.cases[0].targets for each in enough_of(earlier_moments(few), few)] == [(7,), (6,)]
+    assert MOST_EARLIER == 2
+    assert len(enough_of(earlier_moments(few), few, enough=2)) == 1
+    many = Fold(rows, few.cases * ENOUGH_LISTS)
+    assert enough_of(earlier_moments(many), many) == ()
+    nothing = Fold(rows.chosen(np.zeros(4, dtype=bool)), few.cases)
+    assert enough_of(earlier_moments(nothing), nothing) == ()

@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 
-from recommender import evaluation_database, ranker_fits
+from recommender import encoding, evaluation_database, evaluation_encoder, evaluation_rows, ranker_fits, tuning
+from recommender.algorithms.histories import DAY_S
+from recommender.algorithms.interest_transform import InterestTransform
 from recommender.algorithms.sources import SOURCES
 from recommender.algorithms.weights import BUCKETS
 from recommender.models import Event, RankerFit
@@ -46,6 +49,47 @@ def test_a_fit_in_use_makes_the_lists(monkeypatch):
     expected = ranker.weights(200)
     for part in made.items[0].parts:
         assert (part.weight > 0) <= (expected[part.source] > 0)
+
+
+def test_with_few_lists_of_validation_the_weeks_before_are_tuned_on_too():
+    build()
+    split_at = NEWEST - timedelta(days=10)
+    data = evaluation_database.dataset(split_at, max_users=30)
+    assert len(data.earlier) == evaluation_rows.MOST_EARLIER
+    until_s = split_at.timestamp()
+    for moment in (data.validation, *data.earlier):
+        start_s = until_s - evaluation_database.VALIDATION_DAYS * DAY_S
+        assert moment.learned_from.newest_s < start_s
+        assert moment.cases
+        assert all(start_s <= case.as_of_s < until_s for case in moment.cases)
+        until_s = start_s
+    only = evaluation_database.dataset(split_at, max_users=30, enough=len(data.validation.cases))
+    assert only.earlier == ()
+
+
+def test_of_users_kept_apart_a_fit_knows_no_list_and_the_live_encoder_has_no_say(monkeypatch):
+    monkeypatch.setattr(ranker_fits, "LEAST_CASES", 1)
+    monkeypatch.setattr(encoding, "live_transform", lambda: InterestTransform.identity(settings.EMBEDDING_DIM))
+    tune, trained, told = tuning.tune, [], []
+
+    def kept(data, recipe, **more):
+        told.append(data)
+        return tune(data, recipe, **more)
+
+    def train(data, **more):
+        trained.append(data)
+        return evaluation_encoder.Encoder(None, {})
+
+    monkeypatch.setattr(tuning, "tune", kept)
+    monkeypatch.setattr(evaluation_encoder, "train", train)
+    build()
+    ranker_fits.fit_strategy(live_strategy())
+    (data,) = told
+    tuned_on = {case.user for moment in (data.validation, *data.earlier) for case in moment.cases}
+    assert data.earlier
+    assert tuned_on.isdisjoint(case.user for case in data.test.cases)
+    assert data.transform is None
+    assert [case.user for case in trained[0].validation.cases] == [case.user for case in data.validation.cases]
 
 
 def test_too_few_users_leave_no_fit():
@@ -106,3 +150,12 @@ def test_weights_in_use_are_what_is_judged_and_the_report_says_which(monkeypatch
     anew = evaluated(fit="anew")
     assert anew["weights_from"] == {"kind": "validation"}
     assert not any("after the split" in warning for warning in anew["warnings"])
+
+
+def test_before_the_first_event_there_are_no_earlier_weeks():
+    build()
+    first = Event.objects.order_by("occurred_at").values_list("occurred_at", flat=True)[0]
+    data = evaluation_database.dataset(first + timedelta(days=40), max_users=30)
+    assert len(data.validation.learned_from)
+    assert data.earlier == ()
+    assert evaluation_database.dataset(first, max_users=30).validation.cases == ()
