@@ -105,7 +105,7 @@ def tune(data: Dataset, recipe: Recipe, *, on_step: Callable[[str], None] | None
             pools = pools.with_columns(unseen, only=range(len(voices)))
             voices.append(TREES)
     say("Fitting the weights of the sources")
-    found = fit(pools, {voice: [column] for column, voice in enumerate(voices)}, recipe.weights)
+    found = fit(pools, voices, recipe.weights)
     parameters = {
         "learning": asdict(learning),
         "repeat_model": asdict(model),

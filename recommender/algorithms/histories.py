@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 DAY_S = 86_400.0
+ROUNDING = 1e-12
+"""What a like and a dislike that are equal may differ by, in terms of the like."""
 
 
 @dataclass(frozen=True)
@@ -114,4 +116,5 @@ def recent(past: History, *, half_life_steps: float) -> tuple[NDArray[np.int64],
     np.maximum.at(likes, places, faded)
     np.minimum.at(dislikes, places, faded)
     strength = likes + dislikes
-    return items[strength > 0], strength[strength > 0]
+    is_left = strength > ROUNDING * likes
+    return items[is_left], strength[is_left]

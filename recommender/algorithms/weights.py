@@ -160,52 +160,37 @@ def joined(some: Sequence[Pools]) -> Pools:
 
 @dataclass(frozen=True)
 class FittedWeights:
-    """columns: the column chosen for each source; spreads by source; weights by bucket and source, each sum to 1."""
+    """spreads by source; weights by bucket and source, each sum to 1."""
 
-    columns: dict[str, int]
     spreads: dict[str, float]
     weights: dict[str, dict[str, float]]
     ndcg_before: float
     ndcg_after: float
 
 
-def fit(
-    pools: Pools,
-    columns: Mapping[str, Sequence[int]],
-    start: Mapping[str, float],
-    *,
-    k: int = 10,
-) -> FittedWeights:
-    """columns: by source its alternatives in `pools.raw` (how fast it forgets), the default first. Without any list
-    the start is returned as it is. Each bucket starts from what is best for all and keeps its own weights by
-    lists / (lists + 300). A source that is silent in all lists keeps its weight and is not fitted: moving it moves
-    nothing, but every move of the others would be smaller by what it holds."""
-    silent = {source for source, own in columns.items() if len(pools) and not pools.raw[:, list(own)].any()}
-    if silent and len(silent) < len(columns):
-        heard = {source: own for source, own in columns.items() if source not in silent}
-        return _with_silent(fit(pools, heard, start, k=k), columns, silent, start)
-    sources = list(columns)
-    chosen = {source: columns[source][0] for source in sources}
-    weights = _normalised(np.array([max(0.0, start.get(source, 0.0)) for source in sources]))
+def fit(pools: Pools, sources: Sequence[str], start: Mapping[str, float], *, k: int = 10) -> FittedWeights:
+    """sources: what each column of `pools.raw` says. Without any list the start is returned as it is. Each bucket
+    starts from what is best for all and keeps its own weights by lists / (lists + 300). A source that is silent in all
+    lists keeps its weight and is not fitted: moving it moves nothing, but every move of the others would be smaller by
+    what it holds."""
+    heard = [column for column in range(len(sources)) if not len(pools) or pools.raw[:, column].any()]
+    if 0 < len(heard) < len(sources):
+        found = fit(pools.with_columns(only=heard), [sources[column] for column in heard], start, k=k)
+        return _with_silent(found, sources, start)
+    weights = _of_start(sources, start)
     spreads = pools.spreads()
     if not len(pools):
         fallback = dict(zip(sources, weights.tolist(), strict=True))
-        return FittedWeights(chosen, dict.fromkeys(sources, 0.0), dict.fromkeys(BUCKETS, fallback), 0.0, 0.0)
-    z = pools.z(spreads)
-    defaults = z[:, list(chosen.values())]
-    before = pools.ndcg(defaults @ weights.astype(np.float32), k=k)
-    chosen = _columns_of(pools, z, columns, weights, k=k)
-    features = replace(pools, raw=z[:, list(chosen.values())])
-    start_weights = _best_start(features, weights, k=k)
-    common = _bagged(features, start_weights, k=k)
+        return FittedWeights(dict.fromkeys(sources, 0.0), dict.fromkeys(BUCKETS, fallback), 0.0, 0.0)
+    features = replace(pools, raw=pools.z(spreads))
+    before = features.ndcg(features.raw @ weights.astype(np.float32), k=k)
+    common = _bagged(features, _best_start(features, weights, k=k), k=k)
     after = features.ndcg(features.raw @ common.astype(np.float32), k=k)
     if after < before:  # few lists: what half of them want may not hold for the other
-        chosen, common, after = {source: columns[source][0] for source in sources}, weights, before
-        features = replace(pools, raw=defaults)
+        common, after = weights, before
     by_bucket = {bucket: _of_bucket(features, common, bucket, k=k) for bucket in BUCKETS}
     return FittedWeights(
-        columns=chosen,
-        spreads={source: float(spreads[column]) for source, column in chosen.items()},
+        spreads=dict(zip(sources, spreads.tolist(), strict=True)),
         weights={
             bucket: {source: round(float(w), 4) for source, w in zip(sources, own, strict=True)}
             for bucket, own in by_bucket.items()
@@ -218,32 +203,9 @@ def fit(
 def choose_columns(
     pools: Pools, columns: Mapping[str, Sequence[int]], start: Mapping[str, float], *, k: int = 10
 ) -> dict[str, int]:
-    """By source the one of its columns that `fit` would choose."""
-    weights = _normalised(np.array([max(0.0, start.get(source, 0.0)) for source in columns]))
-    return _columns_of(pools, pools.z(pools.spreads()), columns, weights, k=k)
-
-
-def _with_silent(
-    found: FittedWeights, columns: Mapping[str, Sequence[int]], silent: set[str], start: Mapping[str, float]
-) -> FittedWeights:
-    total = sum(max(0.0, start.get(source, 0.0)) for source in columns) or 1.0
-    kept = {source: max(0.0, start.get(source, 0.0)) / total for source in silent}
-    left = 1.0 - sum(kept.values())
-    return replace(
-        found,
-        columns={source: found.columns.get(source, own[0]) for source, own in columns.items()},
-        spreads={source: found.spreads.get(source, 1.0) for source in columns},
-        weights={
-            bucket: {source: round(kept.get(source, left * own.get(source, 0.0)), 4) for source in columns}
-            for bucket, own in found.weights.items()
-        },
-    )
-
-
-def _columns_of(
-    pools: Pools, z: NDArray[np.float32], columns: Mapping[str, Sequence[int]], weights: NDArray[np.float64], *, k: int
-) -> dict[str, int]:
-    """By source the alternative with which coordinate ascent comes furthest."""
+    """columns: by source its alternatives in `pools.raw` (how fast it forgets), the default first. By source the one
+    with which coordinate ascent comes furthest."""
+    weights, z = _of_start(list(columns), start), pools.z(pools.spreads())
     chosen = {source: alternatives[0] for source, alternatives in columns.items()}
     best = pools.ndcg(z[:, list(chosen.values())] @ weights.astype(np.float32), k=k)
     for _ in range(ROUNDS):
@@ -257,6 +219,24 @@ def _columns_of(
         if best - at_start < ENOUGH:
             break
     return chosen
+
+
+def _of_start(sources: Sequence[str], start: Mapping[str, float]) -> NDArray[np.float64]:
+    return _normalised(np.array([max(0.0, start.get(source, 0.0)) for source in sources]))
+
+
+def _with_silent(found: FittedWeights, sources: Sequence[str], start: Mapping[str, float]) -> FittedWeights:
+    total = sum(max(0.0, start.get(source, 0.0)) for source in sources) or 1.0
+    kept = {source: max(0.0, start.get(source, 0.0)) / total for source in sources if source not in found.spreads}
+    left = 1.0 - sum(kept.values())
+    return replace(
+        found,
+        spreads={source: found.spreads.get(source, 1.0) for source in sources},
+        weights={
+            bucket: {source: round(kept.get(source, left * own.get(source, 0.0)), 4) for source in sources}
+            for bucket, own in found.weights.items()
+        },
+    )
 
 
 def _best_start(pools: Pools, weights: NDArray[np.float64], *, k: int) -> NDArray[np.float64]:

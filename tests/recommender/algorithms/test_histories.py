@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recommender.algorithms.histories import DAY_S, History, history, interactions, recent
@@ -163,6 +163,7 @@ def test_recent_grows_with_the_weights_and_ignores_the_order_of_rows(drawn, half
 
 
 @given(pasts.filter(len))
+@example([(2, 4, 0.2), (2, 7, -0.4)])
 def test_a_step_further_back_everything_has_faded_alike(drawn):
     items, steps, weights = zip(*drawn, strict=True)
     now = as_dict(recent(past_of(items, steps, weights), half_life_steps=3.0))

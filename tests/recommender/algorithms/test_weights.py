@@ -173,7 +173,7 @@ def made(right, *, n=60, columns=3, buckets=None, seed=0):
     return pools_of(raw, targets, [1.0] * n, buckets or ["many"] * n, columns=columns)
 
 
-EACH = {"a": [0], "b": [1], "c": [2]}
+EACH = ("a", "b", "c")
 EVEN = {"a": 1.0, "b": 1.0, "c": 1.0}
 
 
@@ -192,24 +192,22 @@ def test_a_source_that_starts_without_a_weight_is_found_too():
     assert found.ndcg_after > found.ndcg_before + 0.3
 
 
-def test_the_column_that_is_right_is_chosen_with_its_spread():
-    lists = made(2)
-    found = fit(lists, {"a": [0, 2], "b": [1]}, {"a": 1.0, "b": 1.0})
-    assert found.columns == {"a": 2, "b": 1}
-    assert choose_columns(lists, {"a": [0, 2], "b": [1]}, {"a": 1.0, "b": 1.0}) == found.columns
-    assert found.spreads == {"a": float(lists.spreads()[2]), "b": float(lists.spreads()[1])}
+def test_the_column_that_is_right_is_chosen():
+    assert choose_columns(made(2), {"a": [0, 2], "b": [1]}, {"a": 1.0, "b": 1.0}) == {"a": 2, "b": 1}
 
 
 def test_a_column_that_is_no_better_leaves_the_default():
-    lists = made(0)
-    assert fit(lists, {"a": [0, 0], "b": [1, 2]}, {"a": 1.0}).columns == {"a": 0, "b": 1}
+    assert choose_columns(made(0), {"a": [0, 0], "b": [1, 2]}, {"a": 1.0}) == {"a": 0, "b": 1}
+
+
+def test_without_lists_the_default_columns_stay():
+    assert choose_columns(pools([], [], columns=3), {"a": [0, 2], "b": [1]}, {"a": 1.0}) == {"a": 0, "b": 1}
 
 
 def test_without_lists_the_start_is_returned():
     found = fit(pools([], [], columns=3), EACH, {"a": 3.0, "b": 1.0, "c": -5.0})
     assert found.weights == {bucket: {"a": 0.75, "b": 0.25, "c": 0.0} for bucket in BUCKETS}
     assert found.spreads == {"a": 0.0, "b": 0.0, "c": 0.0}
-    assert found.columns == {"a": 0, "b": 1, "c": 2}
     assert (found.ndcg_before, found.ndcg_after) == (0.0, 0.0)
 
 
@@ -270,11 +268,10 @@ def test_a_silent_source_keeps_its_weight_and_the_others_are_fitted_as_if_it_wer
     generator = np.random.default_rng(5)
     raw = [generator.normal(size=(20, 2)).astype(np.float32) for _ in range(60)]
     targets = [[int(rows[:, 0].argmax())] for rows in raw]
-    silent = [np.column_stack([rows, np.zeros(20, dtype=np.float32)]) for rows in raw]
-    two = fit(pools(raw, targets, columns=2), {"a": [0], "b": [1]}, {"a": 0.2, "b": 0.2})
-    three = fit(pools(silent, targets, columns=3), {"a": [0], "c": [2], "b": [1]}, {"a": 0.2, "b": 0.2, "c": 0.6})
+    silent = [np.insert(rows, 1, 0.0, axis=1) for rows in raw]
+    two = fit(pools(raw, targets, columns=2), ("a", "b"), {"a": 0.2, "b": 0.2})
+    three = fit(pools(silent, targets, columns=3), ("a", "c", "b"), {"a": 0.2, "b": 0.2, "c": 0.6})
     assert list(three.weights["few"]) == ["a", "c", "b"]
-    assert three.columns == {"a": 0, "c": 2, "b": 1}
     for bucket in BUCKETS:
         assert three.weights[bucket]["c"] == pytest.approx(0.6)
         assert three.weights[bucket]["a"] == pytest.approx(0.4 * two.weights[bucket]["a"], abs=1e-4)
