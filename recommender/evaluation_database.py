@@ -19,7 +19,7 @@ from catalog.models import Item, ItemEmbedding
 from recommender import encoding, evaluation, evaluation_reranking, tuning
 from recommender.algorithms.histories import DAY_S, Interactions
 from recommender.candidates import past_of
-from recommender.evaluation_rows import ENOUGH_LISTS, Case, Dataset, Fold, enough_of
+from recommender.evaluation_rows import Case, Dataset, Fold, enough_of
 from recommender.interests import HISTORY_EVENTS, Vectors, interests_of, labels_of
 from recommender.models import EndUser, Event, InterestEncoder, InterestLabel, InterestVector, RankerFit, Strategy
 from recommender.neighbours import read_interactions, titles_of_items
@@ -90,10 +90,10 @@ def _what_may_have_seen(in_use: RankerFit | None, split_at: datetime) -> list[st
     return found
 
 
-def dataset(split_at: datetime, *, max_users: int, enough: int = ENOUGH_LISTS) -> Dataset:
+def dataset(split_at: datetime, *, max_users: int, share: float = 1.0) -> Dataset:
     """Items are numbered in the order of their ids. Whether an item may be shown, and its labels, are as of today: the
-    database keeps no history of either, and the report says so. Where fewer than `enough` users came back in the four
-    weeks of validation, the four weeks before are tuned on too."""
+    database keeps no history of either, and the report says so. Where few users came back in the four weeks of
+    validation, the four weeks before are tuned on too. share: of these users that are tuned on."""
     item_ids, titles = titles_of_items()
     everything, user_ids = read_interactions(item_ids)
     folds = _months_before(split_at, everything, user_ids, item_ids)
@@ -116,7 +116,7 @@ def dataset(split_at: datetime, *, max_users: int, enough: int = ENOUGH_LISTS) -
         labels=_labels(item_ids),
         transform=encoding.live_transform(),
         warnings=("Labels, stock and hidden items are as they are today, not as they were then.",),
-        earlier=enough_of(folds, validation, enough=enough),
+        earlier=enough_of(folds, validation, share=share),
     )
 
 

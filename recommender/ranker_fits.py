@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from recommender import evaluation, evaluation_database, evaluation_encoder, tuning
 from recommender.algorithms import metrics
-from recommender.evaluation_rows import ENOUGH_LISTS, Case, Fold
+from recommender.evaluation_rows import Case, Fold
 from recommender.models import Event, RankerFit, Strategy
 from recommender.strategies import live_strategy, recipe_of
 from recsite.operations import jobs
@@ -79,7 +79,7 @@ def fit_strategy(strategy: Strategy, *, on_progress: evaluation.OnProgress | Non
     if newest is None:
         return None
     report(0, 3, "Reading what users took")
-    data = evaluation_database.dataset(newest + timedelta(seconds=1), max_users=0, enough=2 * ENOUGH_LISTS)
+    data = evaluation_database.dataset(newest + timedelta(seconds=1), max_users=0, share=0.5)
     tuned_on, judged_on = _halves(data.validation)
     if len(judged_on.cases) < LEAST_CASES:
         return None

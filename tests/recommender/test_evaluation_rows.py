@@ -7,6 +7,7 @@ import numpy as np
 from recommender.algorithms.histories import history, interactions
 from recommender.evaluation_rows import (
     ENOUGH_LISTS,
+    FEW_LISTS,
     MOST_EARLIER,
     REAL_TIME_S,
     Case,
@@ -71,8 +72,12 @@ def test_earlier_moments_are_taken_until_there_are_lists_enough_or_nothing_is_le
     few = Fold(rows, (case("a", [1], 3),))
     assert [each.cases[0].targets for each in enough_of(earlier_moments(few), few)] == [(7,), (6,)]
     assert MOST_EARLIER == 2
-    assert len(enough_of(earlier_moments(few), few, enough=2)) == 1
-    many = Fold(rows, few.cases * ENOUGH_LISTS)
+    almost = Fold(rows, few.cases * (FEW_LISTS - 1))
+    first = Fold(rows, few.cases * (ENOUGH_LISTS - FEW_LISTS))
+    assert len(enough_of(iter([first, first, first]), almost)) == 2
+    assert len(enough_of(iter([Fold(rows, (*first.cases, *few.cases)), first]), almost)) == 1
+    many = Fold(rows, few.cases * FEW_LISTS)
     assert enough_of(earlier_moments(many), many) == ()
+    assert len(enough_of(earlier_moments(many), many, share=0.5)) == 2
     nothing = Fold(rows.chosen(np.zeros(4, dtype=bool)), few.cases)
     assert enough_of(earlier_moments(nothing), nothing) == ()

@@ -51,7 +51,7 @@ def test_a_fit_in_use_makes_the_lists(monkeypatch):
         assert (part.weight > 0) <= (expected[part.source] > 0)
 
 
-def test_with_few_lists_of_validation_the_weeks_before_are_tuned_on_too():
+def test_with_few_lists_of_validation_the_weeks_before_are_tuned_on_too(monkeypatch):
     build()
     split_at = NEWEST - timedelta(days=10)
     data = evaluation_database.dataset(split_at, max_users=30)
@@ -63,8 +63,9 @@ def test_with_few_lists_of_validation_the_weeks_before_are_tuned_on_too():
         assert moment.cases
         assert all(start_s <= case.as_of_s < until_s for case in moment.cases)
         until_s = start_s
-    only = evaluation_database.dataset(split_at, max_users=30, enough=len(data.validation.cases))
-    assert only.earlier == ()
+    monkeypatch.setattr(evaluation_rows, "FEW_LISTS", len(data.validation.cases))
+    assert evaluation_database.dataset(split_at, max_users=30).earlier == ()
+    assert evaluation_database.dataset(split_at, max_users=30, share=0.5).earlier
 
 
 def test_of_users_kept_apart_a_fit_knows_no_list_and_the_live_encoder_has_no_say(monkeypatch):
