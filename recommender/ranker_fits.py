@@ -87,8 +87,8 @@ def fit_strategy(strategy: Strategy, *, on_progress: evaluation.OnProgress | Non
         data, validation=tuned_on, earlier=tuple(_halves(moment)[0] for moment in data.earlier), test=judged_on
     )
     if data.transform is not None:
-        report(0, 3, "Training an interest encoder that knows nothing of these weeks")
-        data = replace(data, transform=evaluation_encoder.train(data).transform)
+        blind = evaluation_encoder.train(data, on_step=lambda words: report(0, 3, words))
+        data = replace(data, transform=blind.transform)
     recipe = recipe_of(strategy)
     tuned = tuning.tune(data, recipe, on_step=lambda words: report(0, 3, words))
     report(1, 3, "Comparing with what is served now")
