@@ -55,7 +55,8 @@ def evaluate_database(
     in_use = RankerFit.objects.current(strategy.pk) if recipe.is_fitted and strategy.pk and fit != "anew" else None
     if fit == "live" and in_use is None:
         recipe = replace(recipe, is_fitted=False)
-    data = dataset(split_at, max_users=max_users)
+    is_tuned = recipe.is_fitted and in_use is None
+    data = dataset(split_at, max_users=max_users, tuned_share=1.0 if is_tuned else 0.0)
     if not data.test.cases:
         raise InvalidInputError(
             gettext("No user with events before %(day)s took anything after it; choose an earlier date.")
@@ -90,10 +91,10 @@ def _what_may_have_seen(in_use: RankerFit | None, split_at: datetime) -> list[st
     return found
 
 
-def dataset(split_at: datetime, *, max_users: int, share: float = 1.0) -> Dataset:
+def dataset(split_at: datetime, *, max_users: int, tuned_share: float = 1.0) -> Dataset:
     """Items are numbered in the order of their ids. Whether an item may be shown, and its labels, are as of today: the
     database keeps no history of either, and the report says so. Where few users came back in the four weeks of
-    validation, the four weeks before are tuned on too. share: of these users that are tuned on."""
+    validation, the four weeks before are tuned on too. tuned_share: of these users that are tuned on; 0: nobody."""
     item_ids, titles = titles_of_items()
     everything, user_ids = read_interactions(item_ids)
     folds = _months_before(split_at, everything, user_ids, item_ids)
@@ -116,7 +117,7 @@ def dataset(split_at: datetime, *, max_users: int, share: float = 1.0) -> Datase
         labels=_labels(item_ids),
         transform=encoding.live_transform(),
         warnings=("Labels, stock and hidden items are as they are today, not as they were then.",),
-        earlier=enough_of(folds, validation, share=share),
+        earlier=enough_of(folds, validation, share=tuned_share) if tuned_share else (),
     )
 
 

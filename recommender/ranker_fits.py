@@ -79,7 +79,7 @@ def fit_strategy(strategy: Strategy, *, on_progress: evaluation.OnProgress | Non
     if newest is None:
         return None
     report(0, 3, "Reading what users took")
-    data = evaluation_database.dataset(newest + timedelta(seconds=1), max_users=0, share=0.5)
+    data = evaluation_database.dataset(newest + timedelta(seconds=1), max_users=0, tuned_share=0.5)
     tuned_on, judged_on = _halves(data.validation)
     if len(judged_on.cases) < LEAST_CASES:
         return None

@@ -65,7 +65,8 @@ def test_with_few_lists_of_validation_the_weeks_before_are_tuned_on_too(monkeypa
         until_s = start_s
     monkeypatch.setattr(evaluation_rows, "FEW_LISTS", len(data.validation.cases))
     assert evaluation_database.dataset(split_at, max_users=30).earlier == ()
-    assert evaluation_database.dataset(split_at, max_users=30, share=0.5).earlier
+    assert evaluation_database.dataset(split_at, max_users=30, tuned_share=0.5).earlier
+    assert evaluation_database.dataset(split_at, max_users=30, tuned_share=0.0).earlier == ()
 
 
 def test_of_users_kept_apart_a_fit_knows_no_list_and_the_live_encoder_has_no_say(monkeypatch):
